@@ -1,0 +1,1 @@
+"""One subject a file, no domain words: what any room may use."""

@@ -1,0 +1,67 @@
+"""What flows along connections, and what goes wrong: items, binary references, failures."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+Json: TypeAlias = Any
+"""A JSON value: None, bool, int (64 bits), float, str, list or dict with string keys."""
+
+
+class BinaryRef(msgspec.Struct, frozen=True, array_like=True):
+    """A reference to bytes in the blob store; the bytes themselves never travel with an item."""
+
+    id: str
+    """`sha256:<hex>` of the content."""
+    size: int
+    """Bytes."""
+    media_type: str = "application/octet-stream"
+    file_name: str = ""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """One record on a connection."""
+
+    json: dict[str, Json] = {}
+    binary: dict[str, BinaryRef] = {}
+    sources: tuple[int, ...] = ()
+    """Lineage: positions of the input items that made this one, counted over all inputs of the run in port order."""
+
+
+Items: TypeAlias = list[Item]
+Outputs: TypeAlias = dict[str, list[Item]]
+"""Items by output port. A port that is absent is dead; a port with an empty list lives and delivers nothing."""
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """Why an attempt, a node or an execution failed, in words for the person who must act."""
+
+    reason: str
+    """A stable UPPER_SNAKE code, e.g. `TIMEOUT`; retry policies name it."""
+    message: str
+    node: str = ""
+    """The node id; empty when the execution as a whole failed."""
+    field: str = ""
+    """The parameter at fault, e.g. `headers[0].value`; empty when it is none."""
+    hint: str = ""
+    """What to do about it."""
+    retryable: bool = False
+    retry_after: int = 0
+    """Milliseconds that the peer asked us to wait before the next attempt; 0 when it did not say."""
+    details: dict[str, Json] = {}
+    cause: Failure | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """The form that error ports, error workflows and expressions see."""
+        shown: dict[str, Json] = {"reason": self.reason, "message": self.message, "node": self.node}
+        if self.field:
+            shown["field"] = self.field
+        if self.hint:
+            shown["hint"] = self.hint
+        if self.details:
+            shown["details"] = self.details
+        if self.cause:
+            shown["cause"] = self.cause.as_json()
+        return shown

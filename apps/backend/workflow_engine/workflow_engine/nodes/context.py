@@ -1,0 +1,76 @@
+"""What a node's code may use of the world. Nodes get it handed in; they import no client of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workflow_engine.engine.items import BinaryRef
+
+
+class HttpResponse(Protocol):
+    """A reply from a peer. `read` gives at most the client's size limit, and raises past it."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> dict[str, str]:
+        """Lower-case names; repeated headers are joined by a comma."""
+        ...
+
+    async def read(self) -> bytes: ...
+    def stream(self) -> AsyncIterator[bytes]: ...
+
+
+class HttpClient(Protocol):
+    """The one way out: checks every resolved address and every redirect before it connects."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        params: list[tuple[str, str]] | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        timeout: float = 30.0,
+        follow_redirects: bool = True,
+        proxy: str | None = None,
+        verify_tls: bool = True,
+    ) -> HttpResponse:
+        """Sends one request. `timeout` in seconds. Raises NodeFailure."""
+        ...
+
+
+class Blobs(Protocol):
+    """Large bytes, stored once by content."""
+
+    async def write(self, data: bytes | AsyncIterator[bytes], media_type: str, file_name: str = "") -> BinaryRef: ...
+    def read(self, ref: BinaryRef) -> AsyncIterator[bytes]: ...
+
+
+class Credentials(Protocol):
+    async def get(self, id: str) -> dict[str, Any]:
+        """The secret fields of a credential, with `type` among them. Raises NodeFailure when there is none."""
+        ...
+
+
+@dataclass(slots=True)
+class Context:
+    """The world as one attempt may see it."""
+
+    execution_id: str
+    workflow_id: str
+    now: int
+    """Epoch milliseconds when the attempt started."""
+    depth: int = 0
+    """How many executions stand above this one."""
+    timezone: str = "UTC"
+    http: HttpClient | None = None
+    blobs: Blobs | None = None
+    credentials: Credentials | None = None
+    services: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Further services of the host, by name."""

@@ -1,0 +1,292 @@
+"""What a node type is: a class that says its name, its parameters, its ports and its effect, and has one `run`.
+
+    class Double(Node[DoubleParameters]):
+        '''Doubles a number.'''
+
+        type = "action.double"
+        summary = "Doubles a number."
+
+        def run(self, call: Call[DoubleParameters]) -> Result:
+            return emit(call.item.json | {"doubled": call.parameters.value * 2})
+
+A node without effects has a plain `run`; one that touches the world declares `effect` and has an `async def run`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workflow_engine.engine.events import ChildSpec
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.plan import ParameterProblem, PlanNode
+from workflow_engine.engine.shape import MAIN, Effect, Port, RunMode, Scope, Shape
+from workflow_engine.engine.state import Resume
+from workflow_engine.nodes.context import Context
+
+
+class Parameters(BaseModel):
+    """Base of every node's parameters: an unknown one is refused, because it is nearly always a typing mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class NoParameters(Parameters):
+    """A node that needs to be told nothing."""
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSlot:
+    """A credential that a node takes."""
+
+    name: str
+    """The slot's name in `Node.credentials`."""
+    types: tuple[str, ...]
+    """Credential types that fit, e.g. `http_bearer`."""
+    required: bool = False
+
+
+# results
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """The run is done; a port that is absent is dead."""
+
+    outputs: Outputs
+    spawn: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    """Executions to start along with this result; nobody waits for them."""
+    usage: dict[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """The run waits; `run` is called again with `call.resume` when the first of these happens."""
+
+    until: int | None = None
+    """Epoch milliseconds."""
+    signal: str | None = None
+    children: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    detail: str = ""
+    """For the status: what is waited for, in words."""
+    data: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Given back in `call.resume.data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Iterate:
+    """For a loop: open the next iteration with these items."""
+
+    items: Items
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """For a map: open one branch for each batch."""
+
+    batches: list[Items]
+    concurrency: int
+    on_failure: str
+    keep_order: bool = True
+
+
+Result: TypeAlias = Emit | Suspend | Iterate | Expand
+
+
+def emit(*records: Item | dict[str, Json], port: str = "main") -> Emit:
+    """A result on one port."""
+    return Emit({port: [record if isinstance(record, Item) else Item(record) for record in records]})
+
+
+class NodeFailure(Exception):
+    """Raised by a node's code to fail its attempt in words that help. `retryable` when trying again may work."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        field: str = "",
+        hint: str = "",
+        retryable: bool = False,
+        retry_after: int = 0,
+        details: dict[str, Json] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.failure = Failure(
+            reason,
+            message,
+            field=field,
+            hint=hint,
+            retryable=retryable,
+            retry_after=retry_after,
+            details=details or {},
+        )
+
+
+@dataclass(slots=True)
+class Call(Generic[P]):
+    """One invocation of a node's code."""
+
+    parameters: P
+    """Resolved: no `{{ }}` is left in them."""
+    node: PlanNode
+    context: Context
+    inputs: Outputs
+    """Input items by port."""
+    index: int = 0
+    """For a per-item node, the position of `item` among the inputs."""
+    item: Item = Item()
+    """For a per-item node, its item; otherwise the first input item, or an empty one."""
+    turn: int = 0
+    """For a scope's owner, the iteration it is asked for."""
+    resume: Resume | None = None
+    """Set when the run was suspended and goes on."""
+    attempt: int = 1
+    path: tuple[int, ...] = ()
+    idempotency_key: str = ""
+    """The same at every attempt of the same work; give it to peers that deduplicate."""
+
+    @property
+    def items(self) -> Items:
+        """All input items, ports in the order they are declared."""
+        if len(self.inputs) == 1:
+            return next(iter(self.inputs.values()))
+        return [item for items in self.inputs.values() for item in items]
+
+
+class Node(Generic[P]):
+    """Base of every node type. Subclass it, set the class attributes, write `run`. Instances hold no state."""
+
+    type: ClassVar[str]
+    """`family.kind`, e.g. `action.http_request`."""
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = ""
+    """For people; by default made from `type`."""
+    summary: ClassVar[str]
+    """One line."""
+    example: ClassVar[dict[str, Json]] = {}
+    """Parameters that work."""
+    effect: ClassVar[Effect] = Effect.PURE
+    run_mode: ClassVar[RunMode] = RunMode.PER_ITEM
+    inputs: ClassVar[tuple[Port, ...]] = (MAIN,)
+    outputs: ClassVar[tuple[Port, ...]] = (MAIN,)
+    scope: ClassVar[Scope] = Scope.NONE
+    is_trigger: ClassVar[bool] = False
+    credentials: ClassVar[tuple[CredentialSlot, ...]] = ()
+    parameters: ClassVar[type[Parameters]]
+    """Found from the class's type argument."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Parameters):
+                    cls.parameters = argument
+        if "name" not in cls.__dict__ and "type" in cls.__dict__:
+            cls.name = cls.type.partition(".")[2].replace("_", " ").capitalize()
+
+    def run(self, call: Call[P]) -> Result | Awaitable[Result]:
+        """Does the node's work; see `Call` and `Result`. Raises NodeFailure."""
+        raise NotImplementedError
+
+    def shape(self, parameters: dict[str, Any]) -> Shape:
+        """The node's structure under raw `parameters`; override it where they decide the ports."""
+        return Shape(
+            inputs=self.inputs,
+            outputs=self.outputs,
+            effect=self.effect,
+            run_mode=self.run_mode,
+            scope=self.scope,
+            is_trigger=self.is_trigger,
+        )
+
+    def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
+        """What is wrong with raw parameters. A value that holds an expression is checked when it has been resolved."""
+        try:
+            self.parameters.model_validate(parameters)
+        except ValidationError as failed:
+            has_expressions = _holds_expression(parameters)
+            return [
+                problem(error)
+                for error in failed.errors(include_url=False)
+                if not _waits_for_expression(error, has_expressions)
+            ]
+        return ()
+
+    @property
+    def help(self) -> str:
+        """The class docstring: what the node does, its caveats, its guarantees."""
+        return (self.__doc__ or "").strip()
+
+
+_EXPRESSION = re.compile(r"\{\{")
+
+
+def _holds_expression(value: Any) -> bool:
+    match value:
+        case str():
+            return _EXPRESSION.search(value) is not None
+        case dict():
+            return any(_holds_expression(each) for each in value.values())
+        case list():
+            return any(_holds_expression(each) for each in value)
+        case _:
+            return False
+
+
+def _waits_for_expression(error: Any, has_expressions: bool) -> bool:
+    if error["type"] == "extra_forbidden":
+        return False
+    if isinstance(error["input"], str):
+        return _holds_expression(error["input"])
+    # A rule about the whole model may depend on what an expression yields; a missing member does not.
+    return has_expressions and error["type"] in ("value_error", "assertion_error")
+
+
+def problem(error: Any) -> ParameterProblem:
+    """A Pydantic error in our words."""
+    place = ""
+    for part in error["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    match error["type"]:
+        case "missing":
+            return ParameterProblem(place, f"{place} is required", code="MISSING_PARAMETER")
+        case "extra_forbidden":
+            return ParameterProblem(place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER")
+        case _:
+            return ParameterProblem(place, f"{place or 'parameters'}: {error['msg']}")
+
+
+__all__ = [
+    "Call",
+    "CredentialSlot",
+    "Effect",
+    "Emit",
+    "Expand",
+    "Field",
+    "Item",
+    "Items",
+    "Iterate",
+    "Json",
+    "NoParameters",
+    "Node",
+    "NodeFailure",
+    "Outputs",
+    "Parameters",
+    "Port",
+    "Result",
+    "Resume",
+    "RunMode",
+    "Scope",
+    "Shape",
+    "Suspend",
+    "emit",
+]
