@@ -507,7 +507,7 @@ def _fail(state: State, key: RunKey, failure: Failure) -> None:
         return
     port = ERROR if node.on_error == "error_port" else DONE if node.shape.scope is not Scope.NONE else "main"
     outputs = {port: failed_items(_work(state, key).inputs, failure)}
-    _complete(state, key, node, outputs, Failed(failure))
+    _complete(state, key, node, outputs, Failed(failure, outputs))
 
 
 def failed_items(inputs: Outputs, failure: Failure) -> Items:

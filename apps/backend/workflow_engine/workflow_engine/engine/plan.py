@@ -113,6 +113,8 @@ class PlanNode:
     """Bound resource nodes by this node's port."""
     feeds_only: tuple[int, ...] = ()
     """For a join that cancels the rest: the nodes whose every way forward leads into it."""
+    prepared: Any = None
+    """Room for the performer: parameters without expressions, validated once."""
 
     @property
     def effect(self) -> Effect:

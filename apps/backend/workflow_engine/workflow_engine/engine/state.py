@@ -125,6 +125,8 @@ class Succeeded(msgspec.Struct, frozen=True):
 
 class Failed(msgspec.Struct, frozen=True):
     failure: Failure
+    outputs: Outputs = {}
+    """What went on all the same: failed items on the error port, or the input when the node continues."""
 
 
 class Skipped(msgspec.Struct, frozen=True):

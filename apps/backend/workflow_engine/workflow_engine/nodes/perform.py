@@ -1,0 +1,308 @@
+"""Runs one attempt of a node: resolves its parameters, calls its code, turns the result into an event.
+
+Both runtimes use it. It touches the world only through the `Context` it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import ValidationError
+
+from workflow_engine.engine.events import (
+    AnyEvent,
+    AttemptFailed,
+    NodeExpanded,
+    NodeIterated,
+    NodeSucceeded,
+    NodeSuspended,
+)
+from workflow_engine.engine.expressions import ExpressionError, Scope
+from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.machine import failed_items
+from workflow_engine.engine.plan import PlanNode
+from workflow_engine.engine.shape import ERROR, PortKind, RunMode
+from workflow_engine.engine.state import Perform, State, address
+from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.spec import (
+    Call,
+    Emit,
+    Expand,
+    Iterate,
+    Node,
+    NodeFailure,
+    Parameters,
+    Result,
+    Suspend,
+    problem,
+)
+
+T = TypeVar("T")
+ItemDone = Callable[[int, Outputs], Coroutine[Any, Any, None]]
+"""Called when one item of several is done, before the next one starts."""
+
+
+def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never has to wait, such as the attempt of a pure node."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("a node that says it is pure awaited something; it must declare its effect")
+
+
+async def perform(
+    state: State, task: Perform, context: Context, clock: Callable[[], int], on_item: ItemDone | None = None
+) -> AnyEvent:
+    """Runs one attempt and returns its outcome, whatever happens; only cancellation passes through."""
+    started_at = context.now
+    run = _Attempt(state, task, context, on_item)
+    try:
+        async with asyncio.timeout(task.node.timeout / 1000) if task.node.timeout else _NO_TIMEOUT:
+            result = await run.result()
+    except Exception as error:
+        return AttemptFailed(
+            at=clock(),
+            node=task.node.id,
+            path=task.key[1],
+            attempt=task.work.attempt,
+            started_at=started_at,
+            failure=replace_node(failure_of(error, task.node), run.address),
+        )
+    return _event(task, result, started_at, clock())
+
+
+class _NoTimeout:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+_NO_TIMEOUT = _NoTimeout()
+
+
+def replace_node(failure: Failure, node: str) -> Failure:
+    return msgspec.structs.replace(failure, node=node)
+
+
+def failure_of(error: Exception, node: PlanNode) -> Failure:
+    """What went wrong, for the one who must act."""
+    match error:
+        case NodeFailure():
+            return error.failure
+        case ExpressionError():
+            return Failure("EXPRESSION_FAILED", error.message, field=error.field, hint=error.hint)
+        case ValidationError():
+            first = problem(error.errors(include_url=False)[0])
+            return Failure("INVALID_PARAMETER", first.message, field=first.field, hint=first.suggestion)
+        case TimeoutError():
+            return Failure(
+                "TIMEOUT",
+                f"the attempt took longer than {node.timeout} ms" if node.timeout else "the peer took too long",
+                hint="raise the node's timeout, or give it a retry policy",
+                retryable=True,
+            )
+        case _:
+            return Failure(
+                "NODE_CRASHED",
+                f"{type(error).__name__}: {error}",
+                hint=f"this is a fault in the node type {node.kind.type}; its log has the traceback",
+            )
+
+
+def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
+    node, path, attempt = task.node.id, task.key[1], task.work.attempt
+    match result:
+        case Emit():
+            return NodeSucceeded(
+                at=at,
+                node=node,
+                path=path,
+                attempt=attempt,
+                started_at=started_at,
+                outputs=result.outputs,
+                spawned=result.spawn,
+                turn=task.work.turn,
+                usage=result.usage,
+            )
+        case Suspend():
+            return NodeSuspended(
+                at=at,
+                node=node,
+                path=path,
+                attempt=attempt,
+                started_at=started_at,
+                until=result.until,
+                signal=result.signal,
+                children=result.children,
+                detail=result.detail,
+                data=result.data,
+            )
+        case Iterate():
+            return NodeIterated(at=at, node=node, path=path, turn=task.work.turn, items=result.items)
+        case Expand():
+            return NodeExpanded(
+                at=at,
+                node=node,
+                path=path,
+                batches=result.batches,
+                concurrency=result.concurrency,
+                on_failure=result.on_failure,
+                keep_order=result.keep_order,
+            )
+
+
+class _Attempt:
+    def __init__(self, state: State, task: Perform, context: Context, on_item: ItemDone | None) -> None:
+        self.state, self.task, self.context, self.on_item = state, task, context, on_item
+        self.node = task.node
+        self.address = address(task.node.id, task.key[1])
+        kind = task.node.kind
+        assert isinstance(kind, Node)
+        self.kind: Node[Parameters] = kind
+        self.inputs = task.work.inputs
+        self.items = [item for items in self.inputs.values() for item in items]
+        self._shown: list[dict[str, Any]] | None = None
+
+    async def result(self) -> Result:
+        work = self.task.work
+        if self.node.shape.run_mode is RunMode.PER_ITEM and work.resume is None:
+            return await self.each_item()
+        item = self.items[0] if self.items else Item()
+        return await self.call(item, 0)
+
+    async def each_item(self) -> Result:
+        if len(self.items) == 1:
+            return _with_lineage(await self.routed(self.items[0], 0), 0)
+        outputs: Outputs = {}
+        for index, item in enumerate(self.items):
+            if (done := self.task.work.done.get(index)) is None:
+                result = _with_lineage(await self.routed(item, index), index)
+                if not isinstance(result, Emit) or result.spawn:
+                    raise NodeFailure(
+                        "NODE_CRASHED", f"{self.kind.type} runs per item, so it may only emit; it gave {result}"
+                    )
+                done = result.outputs
+                if self.on_item:
+                    await self.on_item(index, done)
+            for port, items in done.items():
+                outputs.setdefault(port, []).extend(items)
+        if not self.items:
+            ports = [port.name for port in self.node.shape.outputs if port.kind is PortKind.DATA and port.name != ERROR]
+            if len(ports) == 1:
+                outputs[ports[0]] = []
+        return Emit(outputs)
+
+    async def routed(self, item: Item, index: int) -> Result:
+        """One item's result; a final failure goes to where `on_error` sends single items."""
+        try:
+            return await self.call(item, index)
+        except Exception as error:
+            failure = replace_node(failure_of(error, self.node), self.address)
+            if self.node.on_error == "stop" or self.node.retry.delay(self.task.work.attempt, failure, 0) is not None:
+                raise
+            port = ERROR if self.node.on_error == "error_port" else "main"
+            return Emit({port: failed_items({"main": [item]}, failure)})
+
+    async def call(self, item: Item, index: int) -> Result:
+        work = self.task.work
+        key = f"{self.context.execution_id}:{self.address}"
+        if work.turn:
+            key += f":{work.turn}"
+        if len(self.items) > 1 and self.node.shape.run_mode is RunMode.PER_ITEM:
+            key += f":{index}"
+        result = self.kind.run(
+            Call(
+                parameters=self.parameters(item, index),
+                node=self.node,
+                context=self.context,
+                inputs=self.inputs,
+                index=index,
+                item=item,
+                turn=work.turn,
+                resume=work.resume,
+                attempt=work.attempt,
+                path=self.task.key[1],
+                idempotency_key=key,
+            )
+        )
+        if inspect.isawaitable(result):
+            return await result
+        return result
+
+    def parameters(self, item: Item, index: int) -> Parameters:
+        if self.node.prepared is not None:
+            return self.node.prepared  # type: ignore[no-any-return]
+        resolved = self.node.template.resolve(self.scope(item, index))
+        parameters = self.kind.parameters.model_validate(resolved)
+        if self.node.template.is_static:
+            self.node.prepared = parameters
+        return parameters
+
+    def scope(self, item: Item, index: int) -> Scope:
+        state, path = self.state, self.task.key[1]
+        if self._shown is None:
+            self._shown = [shown(each) for each in self.items]
+        return Scope(
+            json=item.json,
+            item=self._shown[index] if self._shown else {"json": item.json, "binary": {}},
+            items=self._shown,
+            node=lambda name: self.view(name, index),
+            vars=state.plan.vars,
+            execution={
+                "id": state.execution_id,
+                "started_at": datetime.fromtimestamp(state.started_at / 1000, UTC).isoformat(),
+                "depth": state.depth,
+            },
+            workflow={"id": state.plan.workflow_id, "timezone": state.plan.timezone},
+            now=datetime.fromtimestamp(self.context.now / 1000, UTC),
+            extra={
+                "run": {
+                    "index": path[-1] if path else 0,
+                    "path": list(path),
+                    "turn": self.task.work.turn,
+                    "attempt": self.task.work.attempt,
+                    "item_index": index,
+                }
+            },
+        )
+
+    def view(self, name: str, index: int) -> Mapping[str, Any] | None:
+        """What an expression sees of another node; None while it has not delivered anything."""
+        outputs = self.state.lookup(name, self.task.key[1])
+        if outputs is None:
+            return None
+        items = [item for each in outputs.values() for item in each]
+        # Paired by position when the counts agree, as for a chain of per-item nodes; else the first item speaks.
+        paired = items[index] if len(items) == len(self.items) and index < len(items) else (items[0] if items else Item())
+        return {
+            "json": paired.json,
+            "item": shown(paired),
+            "items": [shown(each) for each in items],
+            "outputs": {port: [shown(each) for each in port_items] for port, port_items in outputs.items()},
+        }
+
+
+def shown(item: Item) -> dict[str, Any]:
+    """An item as expressions see it."""
+    return {"json": item.json, "binary": {slot: msgspec.structs.asdict(ref) for slot, ref in item.binary.items()}}
+
+
+def _with_lineage(result: Result, index: int) -> Result:
+    """Items that do not say where they come from come from the item that the code was called with."""
+    if not isinstance(result, Emit):
+        return result
+    return replace(result, outputs={port: _from(items, index) for port, items in result.outputs.items()})
+
+
+def _from(items: Items, index: int) -> Items:
+    return [msgspec.structs.replace(item, sources=(index,)) if item.sources != (index,) else item for item in items]

@@ -1,0 +1,85 @@
+"""What every runtime promises to the services, whatever drives the machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workflow_engine.engine.events import AnyEvent, Reused
+from workflow_engine.engine.items import Failure, Items
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What an execution starts from."""
+
+    workflow_id: str
+    digest: str
+    """Which definition; it is stored already."""
+    version: int = 0
+    """The published version, 0 for the draft."""
+    user_id: str = ""
+    mode: int = 1
+    triggered_by: str = ""
+    input: Items = field(default_factory=list)
+    trigger: str = ""
+    idempotency_key: str = ""
+    request_digest: str = ""
+    """Tells a repeated request from another one under the same idempotency key."""
+    priority: int = 0
+    retried_from: str = ""
+    reuse: list[Reused] = field(default_factory=list[Reused])
+    overrides: dict[str, Items] = field(default_factory=dict[str, Items])
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an execution ended."""
+
+    execution_id: str
+    status: str
+    output: Items
+    failure: Failure | None
+
+
+class RuntimeFailure(Exception):
+    """A request that the runtime refuses. `reason` is an ErrorReason of the contract."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Runtime(Protocol):
+    """Every method that changes something returns after the change is stored."""
+
+    async def open(self) -> None:
+        """Takes up every execution that has not ended."""
+        ...
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Stops taking work, lets attempts in flight finish for `grace` seconds, and stores what they gave."""
+        ...
+
+    async def start(self, start: Start) -> str:
+        """Returns the execution id; the same one for the same idempotency key. Raises RuntimeFailure."""
+        ...
+
+    async def send(self, execution_id: str, event: AnyEvent) -> bool:
+        """Gives a signal, cancel, pause, resume or resolution to an execution.
+
+        Returns False when it means nothing to the execution in its present state. Raises RuntimeFailure when there is
+        no such execution, or it has ended.
+        """
+        ...
+
+    async def wait(self, execution_id: str, timeout: float | None = None) -> Ended | None:
+        """How the execution ended; None when it has not within `timeout` seconds."""
+        ...
+
+    def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
+        """Stored events from `from_seq` on, then new ones as they are stored, until the execution has ended."""
+        ...
