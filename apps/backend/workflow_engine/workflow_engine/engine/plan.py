@@ -146,6 +146,8 @@ class Plan:
     """Milliseconds for the whole execution; 0 for none."""
     error_workflow: str
     timezone: str
+    max_concurrent: int
+    """How many executions of the workflow may run at once; 0 for any number."""
     vars: dict[str, Any]
     leaves: tuple[int, ...]
     """Root nodes that nothing follows: together, the execution's result."""
@@ -632,6 +634,7 @@ class _Builder:
             timeout=settings.timeout.ToMilliseconds(),
             error_workflow=settings.error_workflow_id,
             timezone=settings.timezone or "UTC",
+            max_concurrent=settings.max_concurrent_executions,
             vars=struct_to_dict(self.workflow.vars),
             leaves=tuple(node.index for node in root if not any(node.outgoing.values())),
             responders=tuple(node.index for node in self.nodes if node.shape.responds),

@@ -251,6 +251,10 @@ class State:
                 return _flat(self.results[index])
         return [item for index in self.plan.leaves if index in self.results for item in _flat(self.results[index])]
 
+    def address(self, key: RunKey) -> str:
+        """How people write the run `key`."""
+        return address(self.plan.nodes[key[0]].id, key[1])
+
     def lookup(self, name: str, path: tuple[int, ...]) -> Outputs | None:
         """What the node called `name` delivered, as a run at `path` sees it: the innermost frame around it first."""
         index = self.plan.by_name.get(name)

@@ -1,0 +1,54 @@
+"""The command line: `workflow-engine serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow_engine.core.config import Settings
+from workflow_engine.core.logging import configure
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, help=__doc__)
+
+
+@app.callback()
+def main() -> None:
+    """A protobuf-first, durable workflow engine."""
+
+
+@app.command()
+def serve(
+    reload: Annotated[bool, typer.Option(help="Start anew whenever the code changes.")] = False,
+    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = None,
+) -> None:
+    """Serve gRPC until the process is told to stop."""
+    if reload:
+        from watchfiles import run_process
+
+        run_process(Path(__file__).parent, target=_serve, args=(log_level,))
+    else:
+        _serve(log_level)
+
+
+def _serve(log_level: str | None) -> None:
+    from workflow_engine import server
+
+    settings = Settings()
+    configure(log_level or settings.log_level)
+    try:
+        if sys.platform == "win32":
+            asyncio.run(server.serve(settings))
+        else:
+            import uvloop
+
+            uvloop.run(server.serve(settings))
+    except server.RefusedToStart as refused:
+        raise SystemExit(str(refused)) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,54 @@
+"""Structured logs: one JSON object a line, or coloured text on a terminal. Secrets are masked by their key."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+SECRET_KEYS = ("authorization", "password", "secret", "token", "api_key", "apikey", "cookie", "credential")
+
+
+def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
+    """Sets up logging for the process. JSON unless stderr is a terminal, or as `as_json` says."""
+    as_json = not sys.stderr.isatty() if as_json is None else as_json
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _mask,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in event:
+        if any(secret in key.lower() for secret in SECRET_KEYS):
+            event[key] = "***"
+    return event
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))

@@ -1,0 +1,50 @@
+"""Definitions made ready to run: each stored definition is planned once and shared by all its executions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from workflow_engine.engine.plan import Catalogue, Plan, build
+from workflow_engine.models.store import Store
+from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.runtime.contract import RuntimeFailure
+
+KEPT = 1_000
+"""Plans kept in memory."""
+
+
+class Definitions:
+    """Plans by the digest of their definition."""
+
+    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+        self._store = store
+        self.catalogue = catalogue
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+
+    async def plan(self, digest: str) -> Plan:
+        """The plan of a stored definition. Raises RuntimeFailure when this release can not run it any more."""
+        if (plan := self._plans.get(digest)) is not None:
+            self._plans.move_to_end(digest)
+            return plan
+        data = await asyncio.to_thread(self._store.definition, digest)
+        if data is None:
+            raise RuntimeFailure("VERSION_NOT_FOUND", f"the definition {digest} is not stored")
+        built = build(pb.Workflow.FromString(data), self.catalogue)
+        if built.plan is None:
+            first = built.errors[0]
+            raise RuntimeFailure("INVALID_WORKFLOW", f"node {first.node!r}, {first.field}: {first.message}")
+        self._plans[digest] = built.plan
+        if len(self._plans) > KEPT:
+            self._plans.popitem(last=False)
+        return built.plan
+
+    async def resolve(self, workflow_id: str, version: int = 0) -> tuple[str, int]:
+        """The digest and number of a published version; 0 asks for the one that is live."""
+        found = await asyncio.to_thread(self._store.published, workflow_id, version)
+        if found is None:
+            wanted = f"version {version}" if version else "a published version"
+            raise RuntimeFailure(
+                "NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no {wanted}: publish it first"
+            )
+        return found

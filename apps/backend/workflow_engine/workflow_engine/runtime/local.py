@@ -1,0 +1,822 @@
+"""The local runtime: one process drives every execution, and the journal is the truth.
+
+Theory. An execution in memory is the machine's state plus the events that are not stored yet. Whatever happens is
+applied to the state at once and goes into the buffer; at most one commit of an execution is under way, and what comes
+in meanwhile leaves with the next. The store's writer puts the commits of all executions into one transaction. Only when
+a commit is done do the effects start that it allowed, do callers get their answer and watchers see the events. Pure
+nodes need no barrier: they run at once, between two commits.
+
+An execution that only waits leaves memory; a heap of due times and the signals themselves bring it back. After a crash
+the journal is replayed: what was stored is not run again, what was not stored is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.core.clock import Clock
+from workflow_engine.core.ids import new_id
+from workflow_engine.core.logging import get_logger
+from workflow_engine.engine import machine
+from workflow_engine.engine.events import (
+    AnyEvent,
+    CancelRequested,
+    ChildEnded,
+    ChildResult,
+    ChildSpec,
+    ExecutionEnded,
+    ExecutionStarted,
+    ItemSucceeded,
+    OutcomeUnknown,
+    decode,
+    encode,
+)
+from workflow_engine.engine.history import is_waiting
+from workflow_engine.engine.items import Failure, Item, Outputs
+from workflow_engine.engine.plan import Plan
+from workflow_engine.engine.shape import Effect
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting
+from workflow_engine.models.store import (
+    Append,
+    ExecutionRow,
+    InsertExecution,
+    RowUpdate,
+    Status,
+    Store,
+    StoreUnavailable,
+)
+from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.perform import perform, run_now
+from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
+from workflow_engine.runtime.definitions import Definitions
+
+log = get_logger(__name__)
+
+PURE_STEPS = 256
+"""How many pure attempts one execution may run before the others get their turn."""
+RETRY_COMMIT = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between tries of a commit that the database refused; the last one repeats."""
+STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
+SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """An execution in memory."""
+
+    row: ExecutionRow
+    state: State
+    seq: int = 0
+    """The last event given a place in the journal."""
+    buffer: list[bytes] = field(default_factory=list[bytes])
+    """Applied, not stored."""
+    fresh: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
+    """The same events for those who watch."""
+    children: list[StartChild] = field(default_factory=list[StartChild])
+    """To be stored together with the buffer."""
+    held: list[Perform] = field(default_factory=list[Perform])
+    """Effects that wait for the commit of everything before them."""
+    tasks: dict[RunKey, asyncio.Task[None]] = field(default_factory=dict[RunKey, "asyncio.Task[None]"])
+    asked_to_cancel: set[str] = field(default_factory=set[str])
+    is_new: bool = False
+    """Its row is not stored yet."""
+    committing: bool = False
+    admitted: bool = True
+    on_stored: list[asyncio.Future[None]] = field(default_factory=list["asyncio.Future[None]"])
+    wake_at: int | None = None
+    yielding: bool = False
+
+
+class LocalRuntime:
+    """Drives executions in this process. Construct it, `open` it inside a running loop, `close` it."""
+
+    def __init__(
+        self,
+        store: Store,
+        definitions: Definitions,
+        clock: Clock,
+        *,
+        services: Callable[[Context], Context] = lambda context: context,
+        entropy: Callable[[int], bytes],
+        max_attempts_in_flight: int = 1_000,
+        queue_limit: int = 100_000,
+    ) -> None:
+        self._store, self._definitions, self._clock = store, definitions, clock
+        self._services, self._entropy = services, entropy
+        self._live: dict[int, _Live] = {}
+        self._loading: dict[int, asyncio.Future[_Live | None]] = {}
+        self._asleep: dict[int, int] = {}
+        """Evicted executions by pk, with the time they wake, or 0."""
+        self._alarms: list[tuple[int, int]] = []
+        """A heap of (epoch ms, pk)."""
+        self._alarm: Any = None
+        self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
+        self._watchers: dict[int, list[asyncio.Queue[tuple[int, AnyEvent] | None]]] = {}
+        self._keys: dict[tuple[str, str], asyncio.Future[str]] = {}
+        self._in_flight = 0
+        self._max_in_flight = max_attempts_in_flight
+        self._backlog: deque[tuple[_Live, Perform]] = deque()
+        """Attempts that wait for room."""
+        self._admission = Admission()
+        self._queue_limit = queue_limit
+        self._background: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    # the promise
+
+    async def open(self) -> None:
+        after = 0
+        while rows := await asyncio.to_thread(self._store.open_executions, after, 1_000):
+            after = rows[-1].pk
+            for row in rows:
+                if row.status in (Status.WAITING, Status.PAUSED):
+                    self._sleep(row.pk, row.wake_at)
+                else:
+                    await self._load(row)
+
+    async def close(self, grace: float = 10.0) -> None:
+        self._closing = True
+        self._backlog.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        deadline = asyncio.get_running_loop().time() + grace
+        while attempts := [task for live in self._live.values() for task in live.tasks.values()]:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            await asyncio.wait(attempts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for live in list(self._live.values()):
+            for task in live.tasks.values():
+                task.cancel()
+            if live.committing:
+                await self._stored(live)
+        for task in list(self._background):
+            task.cancel()
+        for queues in self._watchers.values():
+            for queue in queues:
+                queue.put_nowait(None)
+
+    async def start(self, start: Start) -> str:
+        if self._closing:
+            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+        key = (start.workflow_id, start.idempotency_key)
+        if not start.idempotency_key:
+            return await self._start(start)
+        if (running := self._keys.get(key)) is not None:
+            await asyncio.wait([running])
+        if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
+            if row.request_digest != start.request_digest:
+                raise RuntimeFailure(
+                    "IDEMPOTENCY_KEY_REUSED",
+                    f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
+                )
+            return row.id
+        if key in self._keys:
+            return await self.start(start)
+        self._keys[key] = future = asyncio.get_running_loop().create_future()
+        try:
+            return await self._start(start)
+        finally:
+            del self._keys[key]
+            future.set_result("")
+
+    async def send(self, execution_id: str, event: AnyEvent) -> bool:
+        live = await self._find(execution_id)
+        if live is None:
+            raise RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
+        if not machine.expects(live.state, event):
+            return False
+        if not live.admitted and isinstance(event, CancelRequested):
+            self._admit(live)
+        self._feed(live, event)
+        await self._stored(live)
+        return True
+
+    async def wait(self, execution_id: str, timeout: float | None = None) -> Ended | None:
+        row = await self._row(execution_id)
+        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(row.pk, []).append(future)
+        try:
+            row = await self._row(execution_id)
+            if row.status >= Status.SUCCESS:
+                return await self.ended(row)
+            async with asyncio.timeout(timeout):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            waiters = self._waiters.get(row.pk, [])
+            if future in waiters:
+                waiters.remove(future)
+                if not waiters:
+                    del self._waiters[row.pk]
+
+    async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
+        row = await self._row(execution_id)
+        queue: asyncio.Queue[tuple[int, AnyEvent] | None] = asyncio.Queue()
+        self._watchers.setdefault(row.pk, []).append(queue)
+        try:
+            seq = max(from_seq, 1) - 1
+            while stored := await asyncio.to_thread(self._store.read_events, row.pk, seq + 1, 1_000):
+                for seq, data in stored:
+                    event = decode(data)
+                    yield seq, event
+                    if isinstance(event, ExecutionEnded):
+                        return
+            while (fresh := await queue.get()) is not None:
+                if fresh[0] <= seq:
+                    continue
+                seq = fresh[0]
+                yield fresh
+                if isinstance(fresh[1], ExecutionEnded):
+                    return
+        finally:
+            queues = self._watchers[row.pk]
+            queues.remove(queue)
+            if not queues:
+                del self._watchers[row.pk]
+
+    # starting
+
+    async def _start(self, start: Start) -> str:
+        if self._admission.queued >= self._queue_limit:
+            raise RuntimeFailure(
+                "QUEUE_FULL", f"{self._queue_limit} executions wait for their turn: try again when some have ended"
+            )
+        plan = await self._definitions.plan(start.digest)
+        now = self._clock.now_ms()
+        live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+        stored = self._when_stored(live)
+        self._pump(live)
+        await stored
+        return live.row.id
+
+    def _create(
+        self,
+        start: Start,
+        plan: Plan,
+        now: int,
+        id: str,
+        *,
+        parent: _Live | None = None,
+        parent_address: str = "",
+        depth: int = 0,
+    ) -> _Live:
+        row = ExecutionRow(
+            pk=self._store.next_execution_pk(),
+            id=id,
+            workflow_id=start.workflow_id,
+            version=start.version,
+            digest=start.digest,
+            user_id=start.user_id,
+            mode=start.mode,
+            status=Status.RUNNING,
+            triggered_by=start.triggered_by,
+            created_at=now,
+            started_at=now,
+            ended_at=None,
+            idempotency_key=start.idempotency_key or None,
+            request_digest=start.request_digest,
+            parent_pk=parent.row.pk if parent else None,
+            parent_address=parent_address,
+            root_pk=(parent.row.root_pk or parent.row.pk) if parent else None,
+            retried_from=start.retried_from,
+            wake_at=None,
+            last_seq=0,
+            failure_summary="",
+            priority=start.priority,
+        )
+        live = _Live(row, machine.new(plan), is_new=True)
+        self._live[row.pk] = live
+        self._take_in(
+            live,
+            ExecutionStarted(
+                at=now,
+                execution_id=id,
+                seed=int.from_bytes(self._entropy(4), "big"),
+                input=start.input,
+                trigger=start.trigger,
+                reuse=start.reuse,
+                overrides=start.overrides,
+                only=start.only,
+                depth=depth,
+            ),
+        )
+        limit = plan.max_concurrent
+        if limit and not self._admission.enter(start.workflow_id, limit, live.row.pk):
+            live.admitted = False
+            live.row.status = Status.NEW
+            live.row.started_at = None
+        return live
+
+    def _admit(self, live: _Live) -> None:
+        live.admitted = True
+        live.row.started_at = self._clock.now_ms()
+
+    # the pump
+
+    def _take_in(self, live: _Live, event: AnyEvent) -> None:
+        machine.apply(live.state, event)
+        self._record(live, event)
+
+    def _record(self, live: _Live, event: AnyEvent) -> None:
+        live.seq += 1
+        live.buffer.append(encode(event))
+        if live.row.pk in self._watchers:
+            live.fresh.append((live.seq, event))
+        live.state.changes.clear()
+
+    def _feed(self, live: _Live, event: AnyEvent) -> None:
+        if machine.expects(live.state, event):
+            self._take_in(live, event)
+            self._pump(live)
+
+    def _pump(self, live: _Live) -> None:
+        """Does everything that follows from the state now, up to the next thing that takes time."""
+        if live.admitted and not live.yielding:
+            self._decide(live)
+        self._flush(live)
+
+    def _decide(self, live: _Live) -> None:
+        state = live.state
+        for _ in range(PURE_STEPS):
+            now = self._clock.now_ms()
+            ready = machine.decide(state, now)
+            for event in ready.append:
+                self._record(live, event)
+                if isinstance(event, ExecutionEnded):
+                    live.children += self._error_workflow(live, event)
+            for key in ready.abort:
+                self._abort(live, key)
+            live.children += ready.start
+            for child in ready.cancel_children:
+                if child not in live.asked_to_cancel:
+                    live.asked_to_cancel.add(child)
+                    self._spawn(self._cancel_child(live, child))
+            pure = False
+            for task in ready.perform:
+                if task.node.shape.effect is Effect.PURE:
+                    pure = True
+                    outcome = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
+                    self._take_in(live, outcome)
+                else:
+                    live.held.append(task)
+            if not pure:
+                live.wake_at = ready.wake_at
+                return
+        live.yielding = True
+        asyncio.get_running_loop().call_soon(self._go_on, live)
+
+    def _go_on(self, live: _Live) -> None:
+        live.yielding = False
+        self._pump(live)
+
+    def _context(self, live: _Live, now: int) -> Context:
+        plan = live.state.plan
+        return self._services(
+            Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone)
+        )
+
+    def _abort(self, live: _Live, key: RunKey) -> None:
+        live.held = [task for task in live.held if task.key != key]
+        if task := live.tasks.pop(key, None):
+            task.cancel()
+
+    # storing
+
+    def _flush(self, live: _Live) -> None:
+        if live.committing:
+            return
+        status = self._status(live)
+        if live.buffer or live.is_new or status != live.row.status or live.wake_at != live.row.wake_at:
+            live.committing = True
+            if live.children:
+                self._spawn(self._flush_with_children(live, status))
+            else:
+                self._commit(live, status, [])
+        else:
+            self._settled(live)
+
+    def _status(self, live: _Live) -> Status:
+        state = live.state
+        if state.status:
+            return STATUS[state.status]
+        if not live.admitted:
+            return Status.NEW
+        if state.paused:
+            return Status.PAUSED
+        if live.tasks or live.held or live.yielding or not is_waiting(state):
+            return Status.RUNNING
+        return Status.WAITING
+
+    def _commit(self, live: _Live, status: Status, more: list[InsertExecution | Append]) -> None:
+        """Stores the buffer, the row, and `more` in one transaction."""
+        row, state = live.row, live.state
+        events, live.buffer = live.buffer, []
+        fresh, live.fresh = live.fresh, []
+        held, live.held = live.held, []
+        stored, live.on_stored = live.on_stored, []
+        first = live.seq - len(events) + 1
+        row.status, row.wake_at, row.last_seq = status, live.wake_at, live.seq
+        if status >= Status.SUCCESS:
+            row.ended_at = self._clock.now_ms()
+            row.failure_summary = state.failure.message if state.failure else ""
+        writes: list[InsertExecution | Append] = []
+        if live.is_new:
+            writes.append(InsertExecution(row))
+            writes.append(Append(row.pk, first, events, None))
+        else:
+            writes.append(Append(row.pk, first, events, RowUpdate.of(row)))
+        writes += more
+        is_new, live.is_new = live.is_new, False
+
+        def done(error: Exception | None, tries: int = 0) -> None:
+            if error is None:
+                live.committing = False
+                for waiter in stored:
+                    if not waiter.done():
+                        waiter.set_result(None)
+                for queue in self._watchers.get(row.pk, ()):
+                    for each in fresh:
+                        queue.put_nowait(each)
+                self._launch(live, held)
+                self._flush(live)
+            elif is_new or not isinstance(error, StoreUnavailable):
+                # Nobody was told that this execution exists, or the store can not take it at all.
+                self._discard(live)
+                for waiter in stored:
+                    if not waiter.done():
+                        waiter.set_exception(error)
+            else:
+                log.error("commit_failed", execution_id=row.id, error=str(error), tries=tries + 1)
+                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
+                asyncio.get_running_loop().call_later(
+                    delay, lambda: self._store.submit(writes, lambda again: done(again, tries + 1))
+                )
+
+        self._store.submit(writes, done)
+
+    def _when_stored(self, live: _Live) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        live.on_stored.append(future)
+        return future
+
+    async def _stored(self, live: _Live) -> None:
+        """Returns when everything that has happened to `live` so far is stored."""
+        if live.buffer or live.committing:
+            future = self._when_stored(live)
+            if not live.buffer:
+                # The commit under way holds everything; an empty flush behind it tells us when it is done.
+                live.wake_at = live.wake_at
+            await future
+
+    def _settled(self, live: _Live) -> None:
+        """Everything is stored: the execution may end, leave memory, or go on with its effects."""
+        stored, live.on_stored = live.on_stored, []
+        for waiter in stored:
+            if not waiter.done():
+                waiter.set_result(None)
+        if live.held:
+            held, live.held = live.held, []
+            self._launch(live, held)
+        elif live.state.status:
+            self._finish(live)
+        elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
+            self._live.pop(live.row.pk, None)
+            self._sleep(live.row.pk, live.wake_at)
+        elif live.wake_at is not None:
+            self._set_alarm(live.wake_at, live.row.pk)
+
+    def _discard(self, live: _Live) -> None:
+        self._live.pop(live.row.pk, None)
+        for task in live.tasks.values():
+            task.cancel()
+        self._leave(live)
+
+    # effects
+
+    def _launch(self, live: _Live, tasks: Iterable[Perform]) -> None:
+        for task in tasks:
+            run = live.state.runs.get(task.key)
+            if self._closing or not isinstance(run, Running) or run.work.attempt != task.work.attempt:
+                continue
+            if self._in_flight >= self._max_in_flight:
+                self._backlog.append((live, task))
+                continue
+            self._in_flight += 1
+            live.tasks[task.key] = asyncio.create_task(self._attempt(live, task))
+
+    async def _attempt(self, live: _Live, task: Perform) -> None:
+        outcome: AnyEvent | None = None
+        try:
+            context = self._context(live, self._clock.now_ms())
+            on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
+            outcome = await perform(live.state, task, context, self._clock.now_ms, on_item)
+        finally:
+            self._in_flight -= 1
+            if live.tasks.get(task.key) is asyncio.current_task():
+                del live.tasks[task.key]
+            while self._backlog and self._in_flight < self._max_in_flight:
+                self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
+        self._feed(live, outcome)
+
+    def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
+        async def done(index: int, outputs: Outputs) -> None:
+            event = ItemSucceeded(
+                at=self._clock.now_ms(),
+                node=task.node.id,
+                path=task.key[1],
+                attempt=task.work.attempt,
+                index=index,
+                outputs=outputs,
+            )
+            self._feed(live, event)
+            if task.node.shape.effect is Effect.AT_MOST_ONCE:
+                await self._stored(live)
+
+        return done
+
+    # families
+
+    async def _flush_with_children(self, live: _Live, status: Status) -> None:
+        """Stores the births of children together with the event that asked for them."""
+        children, live.children = live.children, []
+        born: list[_Live] = []
+        stillborn: list[tuple[StartChild, Failure]] = []
+        writes: list[InsertExecution | Append] = []
+        for child in children:
+            try:
+                start = await self._child_start(live, child)
+                plan = await self._definitions.plan(start.digest)
+            except RuntimeFailure as refused:
+                stillborn.append((child, Failure(refused.reason, refused.message)))
+                continue
+            address = "" if child.detached else live.state.address(child.key)
+            newborn = self._create(
+                start,
+                plan,
+                self._clock.now_ms(),
+                child.spec.id,
+                parent=live,
+                parent_address=address,
+                depth=live.state.depth + 1,
+            )
+            born.append(newborn)
+            writes.append(InsertExecution(newborn.row))
+            writes.append(Append(newborn.row.pk, 1, newborn.buffer, None))
+            newborn.buffer, newborn.is_new, newborn.committing = [], False, True
+        stored = self._when_stored(live)
+        self._commit(live, status, writes)
+        await stored
+        for newborn in born:
+            newborn.committing = False
+            self._pump(newborn)
+        for child, failure in stillborn:
+            if not child.detached:
+                self._child_result(live, child.key, ChildResult(id=child.spec.id, status="ERROR", failure=failure))
+
+    def _error_workflow(self, live: _Live, event: ExecutionEnded) -> list[StartChild]:
+        workflow_id = live.state.plan.error_workflow
+        # An error workflow that fails would otherwise start itself for ever.
+        if event.status != "ERROR" or not workflow_id or live.row.mode == ERROR_MODE:
+            return []
+        ended = Ended(live.row.id, event.status, [], event.failure)
+        item = failure_item(ended, live.row.workflow_id)
+        spec = ChildSpec(id=f"{live.row.id}.error", workflow_id=workflow_id, input=[item])
+        return [StartChild(machine.EXECUTION, spec, detached=True)]
+
+    async def _child_start(self, live: _Live, child: StartChild) -> Start:
+        digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
+        mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
+        return Start(
+            child.spec.workflow_id,
+            digest,
+            version,
+            live.row.user_id,
+            mode,
+            live.row.id,
+            child.spec.input,
+            priority=live.row.priority,
+        )
+
+    def _child_result(self, live: _Live, key: RunKey, result: ChildResult) -> None:
+        node = live.state.plan.nodes[key[0]].id
+        self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=key[1], result=result))
+
+    async def _tell_parent(self, parent_pk: int, address: str, result: ChildResult) -> None:
+        live = await self._wake(parent_pk)
+        if live is None:
+            return
+        node, _, indexes = address.partition("[")
+        path = tuple(int(index) for index in indexes.rstrip("]").split("][")) if indexes else ()
+        self._child_result(live, (live.state.plan.by_id[node], path), result)
+
+    async def _cancel_child(self, live: _Live, child: str) -> None:
+        try:
+            await self.send(child, CancelRequested(at=self._clock.now_ms(), reason=f"its parent {live.row.id} ended"))
+        except RuntimeFailure as refused:
+            # It ended, or was never born: either way the parent need not wait for it any longer.
+            result = ChildResult(id=child, status="CANCELED", failure=Failure(refused.reason, refused.message))
+            self._feed(live, ChildEnded(at=self._clock.now_ms(), node="", result=result))
+
+    async def _ask_after_children(self, live: _Live) -> None:
+        """After a crash: a child may have ended without its parent having been told."""
+        for key, run in list(live.state.runs.items()):
+            if isinstance(run, Waiting):
+                for child in run.children:
+                    row = await asyncio.to_thread(self._store.execution, child)
+                    if row is not None and row.status >= Status.SUCCESS:
+                        ended = await self.ended(row)
+                        self._child_result(live, key, _child_result(ended))
+
+    # ending
+
+    def _finish(self, live: _Live) -> None:
+        row, state = live.row, live.state
+        if self._live.pop(row.pk, None) is None:
+            return
+        ended = Ended(row.id, state.status, state.output, state.failure)
+        for waiter in self._waiters.pop(row.pk, ()):
+            if not waiter.done():
+                waiter.set_result(ended)
+        self._leave(live)
+        if row.parent_pk is not None and row.parent_address:
+            self._spawn(self._tell_parent(row.parent_pk, row.parent_address, _child_result(ended)))
+
+    def _leave(self, live: _Live) -> None:
+        for pk in self._admission.leave(live.row.workflow_id, live.row.pk):
+            self._spawn(self._let_in(pk))
+
+    async def _let_in(self, pk: int) -> None:
+        if (live := await self._wake(pk)) is not None:
+            self._admit(live)
+            self._pump(live)
+
+    async def ended(self, row: ExecutionRow) -> Ended:
+        """How an execution that has ended did so, from its journal."""
+        state = await self._replay(row)
+        return Ended(row.id, state.status, state.output, state.failure)
+
+    # memory
+
+    async def _row(self, execution_id: str) -> ExecutionRow:
+        row = await asyncio.to_thread(self._store.execution, execution_id)
+        if row is None:
+            raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
+        return row
+
+    async def _find(self, execution_id: str) -> _Live | None:
+        row = await self._row(execution_id)
+        return await self._wake(row.pk)
+
+    async def _wake(self, pk: int) -> _Live | None:
+        """The execution, in memory; None when it has ended."""
+        if (live := self._live.get(pk)) is not None:
+            return live
+        if (loading := self._loading.get(pk)) is not None:
+            return await loading
+        row = await asyncio.to_thread(self._store.execution_by_pk, pk)
+        if row is None or row.status >= Status.SUCCESS:
+            return None
+        return await self._load(row)
+
+    async def _load(self, row: ExecutionRow) -> _Live | None:
+        if (live := self._live.get(row.pk)) is not None:
+            return live
+        if (loading := self._loading.get(row.pk)) is not None:
+            return await loading
+        self._loading[row.pk] = future = asyncio.get_running_loop().create_future()
+        try:
+            live = _Live(row, await self._replay(row))
+            live.seq = row.last_seq
+            live.wake_at = row.wake_at
+            self._live[row.pk] = live
+            self._asleep.pop(row.pk, None)
+            self._enrol(live)
+            future.set_result(live)
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()
+            raise
+        finally:
+            del self._loading[row.pk]
+        for key in machine.unknown_outcomes(live.state):
+            node, attempt = live.state.plan.nodes[key[0]].id, live.state.runs[key].work.attempt
+            self._take_in(live, OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
+        if any(isinstance(run, Waiting) and run.children for run in live.state.runs.values()):
+            await self._ask_after_children(live)
+        self._pump(live)
+        return live
+
+    def _enrol(self, live: _Live) -> None:
+        if limit := live.state.plan.max_concurrent:
+            if live.row.status is not Status.NEW:
+                self._admission.take(live.row.workflow_id, limit, live.row.pk)
+            elif not self._admission.enter(live.row.workflow_id, limit, live.row.pk):
+                live.admitted = False
+
+    async def _replay(self, row: ExecutionRow) -> State:
+        plan = await self._definitions.plan(row.digest)
+        events: list[AnyEvent] = []
+        while stored := await asyncio.to_thread(self._store.read_events, row.pk, len(events) + 1, 10_000):
+            events += [decode(data) for _, data in stored]
+        return machine.replay(plan, events)
+
+    def _sleep(self, pk: int, wake_at: int | None) -> None:
+        self._asleep[pk] = wake_at or 0
+        if wake_at is not None:
+            self._set_alarm(wake_at, pk)
+
+    def _set_alarm(self, at: int, pk: int) -> None:
+        heapq.heappush(self._alarms, (at, pk))
+        if self._alarms[0] == (at, pk):
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._clock.call_at(self._alarms[0][0], self._ring) if self._alarms else None
+
+    def _ring(self) -> None:
+        now = self._clock.now_ms()
+        while self._alarms and self._alarms[0][0] <= now:
+            at, pk = heapq.heappop(self._alarms)
+            if (live := self._live.get(pk)) is not None:
+                self._pump(live)
+            elif self._asleep.get(pk) == at:
+                self._spawn(self._wake(pk))
+        self._arm()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background_failed", exc_info=error)
+
+
+class Admission:
+    """Who may run under a limit of executions at once. Slots are sets of who holds them, so none can leak."""
+
+    def __init__(self) -> None:
+        self._holding: dict[str, set[int]] = {}
+        self._limits: dict[str, int] = {}
+        self._queues: dict[str, OrderedDict[int, None]] = {}
+        self.queued = 0
+
+    def enter(self, key: str, limit: int, pk: int) -> bool:
+        """Takes a slot, or a place in the queue."""
+        self._limits[key] = limit
+        holding = self._holding.setdefault(key, set())
+        if len(holding) < limit and not self._queues.get(key):
+            holding.add(pk)
+            return True
+        queue = self._queues.setdefault(key, OrderedDict())
+        if pk not in queue:
+            queue[pk] = None
+            self.queued += 1
+        return False
+
+    def take(self, key: str, limit: int, pk: int) -> None:
+        """Takes a slot that was held before a restart, whatever the limit says now."""
+        self._limits[key] = limit
+        self._holding.setdefault(key, set()).add(pk)
+
+    def leave(self, key: str, pk: int) -> list[int]:
+        """Gives back what `pk` held; returns who may enter now."""
+        if key not in self._limits:
+            return []
+        holding, queue = self._holding.get(key, set()), self._queues.get(key, OrderedDict())
+        holding.discard(pk)
+        if pk in queue:
+            del queue[pk]
+            self.queued -= 1
+        entered: list[int] = []
+        while queue and len(holding) < self._limits[key]:
+            next_pk, _ = queue.popitem(last=False)
+            self.queued -= 1
+            holding.add(next_pk)
+            entered.append(next_pk)
+        return entered
+
+
+def _child_result(ended: Ended) -> ChildResult:
+    return ChildResult(id=ended.execution_id, status=ended.status, output=ended.output, failure=ended.failure)
+
+
+def failure_item(ended: Ended, workflow_id: str) -> Item:
+    """What an error workflow is given."""
+    return Item(
+        {
+            "execution": {"id": ended.execution_id, "workflow_id": workflow_id, "status": ended.status},
+            "error": ended.failure.as_json() if ended.failure else {},
+        }
+    )

@@ -1,0 +1,148 @@
+"""The composition root: the one place that knows every room and puts the server together."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from workflow_engine.core.clock import SystemClock
+from workflow_engine.core.config import Settings
+from workflow_engine.core.logging import get_logger
+from workflow_engine.models.migrate import upgrade
+from workflow_engine.models.store import Store
+from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.registry import Registry, installed
+from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
+from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.services.ai_agent_service import AIAgentService
+from workflow_engine.services.integration_service import IntegrationService
+from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
+from workflow_engine.services.workflow_service import WorkflowService
+
+log = get_logger(__name__)
+
+SERVICES = tuple(
+    service.full_name for service in workflow_service_pb2.DESCRIPTOR.services_by_name.values()
+)
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server. `close` it, or send SIGTERM to its process."""
+
+    settings: Settings
+    runtime: LocalRuntime
+    store: Store
+    port: int
+    """The port it listens on: the one asked for, or the one it was given when that was 0."""
+    stack: AsyncExitStack
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+
+
+class RefusedToStart(Exception):
+    """The settings would start a server that is not safe."""
+
+
+def check_host(settings: Settings) -> None:
+    """Raises RefusedToStart for a server that anyone on the network could use without a key."""
+    host = settings.grpc_host
+    is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+    if not is_loopback and not settings.allow_unauthenticated:
+        raise RefusedToStart(
+            f"GRPC_HOST={host} is open to the network, but no authentication is set up. "
+            "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+        )
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def start(settings: Settings, registry: Registry | None = None) -> Server:
+    """Starts a server and returns once it serves. Waits while another process owns the database."""
+    check_host(settings)
+    registry = registry or installed()
+    async with AsyncExitStack() as stack:
+        url = settings.sqlalchemy_url
+        await asyncio.to_thread(upgrade, url)
+        store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
+        stack.callback(store.close)
+        await asyncio.to_thread(store.acquire_ownership, on_wait=lambda: log.info("standby", reason="another process owns the database"))
+        http = EgressClient(allow=settings.egress_allow)
+        stack.push_async_callback(http.close)
+        blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
+
+        def services(context: Context) -> Context:
+            return replace(context, http=http, blobs=blobs)
+
+        definitions = Definitions(store, registry)
+        runtime = LocalRuntime(
+            store,
+            definitions,
+            SystemClock(),
+            services=services,
+            entropy=os.urandom,
+            queue_limit=settings.queue_limit,
+        )
+        server = grpc.aio.server(
+            interceptors=[ContractInterceptor()],
+            options=[
+                ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
+                ("grpc.max_send_message_length", settings.grpc_max_message_bytes),
+                # A second server on the same port must fail instead of taking half the calls.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(
+            WorkflowService(store, definitions, runtime, registry, SystemClock()), server
+        )
+        workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(AIAgentService(), server)
+        workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(IntegrationService(), server)
+        workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(TriggerService(), server)
+        healthy = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+        port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        await runtime.open()
+        stack.push_async_callback(runtime.close)
+        await server.start()
+        stack.push_async_callback(server.stop, 5)
+        for name in ("", *SERVICES):
+            await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+        stack.push_async_callback(healthy.enter_graceful_shutdown)
+        log.info("serving", address=f"{settings.grpc_host}:{port}", database=store.description)
+        return Server(settings, runtime, store, port, stack.pop_all())
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then lets what runs come to a good end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = await start(settings)
+    await stop.wait()
+    log.info("stopping")
+    await server.close()
+    log.info("stopped")
