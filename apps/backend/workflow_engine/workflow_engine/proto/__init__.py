@@ -1,0 +1,1 @@
+"""Generated from apps/backend/shared/proto/engine by `make proto`."""
