@@ -1,0 +1,1 @@
+"""Settings, clock, ids, logs: what every room may import."""

@@ -238,7 +238,7 @@ def _complete(state: State, key: RunKey, node: PlanNode, outputs: Outputs, endin
         state.outputs[key] = outputs
     if node.undo >= 0:
         state.undo.append((node.undo, key[1], outputs.get("main", [])))
-    if node.shape.responds or (node.scope == ROOT and not any(node.outgoing.values())):
+    if node.shape.responds or (node.scope == ROOT and not node.leads_on):
         state.results[node.index] = outputs
     _settle_all(state, frame, node, outputs)
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from workflow_engine.engine.expressions import ExpressionErrors, Template, compile_template
 from workflow_engine.engine.items import BinaryRef, Item, Outputs
 from workflow_engine.engine.retry import RetryPolicy
-from workflow_engine.engine.shape import DONE, ERROR, RETURN, Effect, JoinKind, Port, PortKind, Scope, Shape
+from workflow_engine.engine.shape import DONE, ERROR, RETURN, JoinKind, Port, PortKind, Scope, Shape
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.utils.structs import struct_to_dict
 
@@ -117,8 +117,10 @@ class PlanNode:
     """Room for the performer: parameters without expressions, validated once."""
 
     @property
-    def effect(self) -> Effect:
-        return self.shape.effect
+    def leads_on(self) -> bool:
+        """Something follows it in its own scope."""
+        ports = (DONE, ERROR) if self.shape.scope is not Scope.NONE else self.outgoing
+        return any(self.outgoing.get(port) for port in ports)
 
 
 @dataclass(slots=True, eq=False)
@@ -636,7 +638,7 @@ class _Builder:
             timezone=settings.timezone or "UTC",
             max_concurrent=settings.max_concurrent_executions,
             vars=struct_to_dict(self.workflow.vars),
-            leaves=tuple(node.index for node in root if not any(node.outgoing.values())),
+            leaves=tuple(node.index for node in root if not node.leads_on),
             responders=tuple(node.index for node in self.nodes if node.shape.responds),
             entries=tuple(node.index for node in root if not node.inbound),
         )

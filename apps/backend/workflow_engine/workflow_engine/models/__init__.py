@@ -1,0 +1,1 @@
+"""What is stored, and the one way to store it: `Store`."""

@@ -45,7 +45,6 @@ from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
-    RowUpdate,
     Status,
     Store,
     StoreUnavailable,
@@ -109,6 +108,8 @@ class LocalRuntime:
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy = services, entropy
         self._live: dict[int, _Live] = {}
+        self._ids: dict[str, int] = {}
+        """The pk of every execution in memory, by id."""
         self._loading: dict[int, asyncio.Future[_Live | None]] = {}
         self._asleep: dict[int, int] = {}
         """Evicted executions by pk, with the time they wake, or 0."""
@@ -202,9 +203,11 @@ class LocalRuntime:
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(row.pk, []).append(future)
         try:
-            row = await self._row(execution_id)
-            if row.status >= Status.SUCCESS:
-                return await self.ended(row)
+            # It may have ended before we began to listen.
+            if row.pk not in self._live:
+                row = await self._stored_row(execution_id)
+                if row.status >= Status.SUCCESS:
+                    return await self.ended(row)
             async with asyncio.timeout(timeout):
                 return await future
         except TimeoutError:
@@ -279,20 +282,16 @@ class LocalRuntime:
             triggered_by=start.triggered_by,
             created_at=now,
             started_at=now,
-            ended_at=None,
             idempotency_key=start.idempotency_key or None,
             request_digest=start.request_digest,
             parent_pk=parent.row.pk if parent else None,
             parent_address=parent_address,
             root_pk=(parent.row.root_pk or parent.row.pk) if parent else None,
             retried_from=start.retried_from,
-            wake_at=None,
-            last_seq=0,
-            failure_summary="",
             priority=start.priority,
         )
         live = _Live(row, machine.new(plan), is_new=True)
-        self._live[row.pk] = live
+        self._remember(live)
         self._take_in(
             live,
             ExecutionStarted(
@@ -422,17 +421,13 @@ class LocalRuntime:
         held, live.held = live.held, []
         stored, live.on_stored = live.on_stored, []
         first = live.seq - len(events) + 1
-        row.status, row.wake_at, row.last_seq = status, live.wake_at, live.seq
+        has_changed = live.is_new or status != row.status or live.wake_at != row.wake_at
+        row.status, row.wake_at = status, live.wake_at
         if status >= Status.SUCCESS:
             row.ended_at = self._clock.now_ms()
             row.failure_summary = state.failure.message if state.failure else ""
-        writes: list[InsertExecution | Append] = []
-        if live.is_new:
-            writes.append(InsertExecution(row))
-            writes.append(Append(row.pk, first, events, None))
-        else:
-            writes.append(Append(row.pk, first, events, RowUpdate.of(row)))
-        writes += more
+        births = [InsertExecution(row)] if live.is_new else []
+        writes = [*births, Append(row.pk, first, events, row if has_changed and not live.is_new else None), *more]
         is_new, live.is_new = live.is_new, False
 
         def done(error: Exception | None, tries: int = 0) -> None:
@@ -469,11 +464,8 @@ class LocalRuntime:
     async def _stored(self, live: _Live) -> None:
         """Returns when everything that has happened to `live` so far is stored."""
         if live.buffer or live.committing:
-            future = self._when_stored(live)
-            if not live.buffer:
-                # The commit under way holds everything; an empty flush behind it tells us when it is done.
-                live.wake_at = live.wake_at
-            await future
+            # A commit that is under way settles whoever asks by the flush behind it.
+            await self._when_stored(live)
 
     def _settled(self, live: _Live) -> None:
         """Everything is stored: the execution may end, leave memory, or go on with its effects."""
@@ -487,13 +479,13 @@ class LocalRuntime:
         elif live.state.status:
             self._finish(live)
         elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
-            self._live.pop(live.row.pk, None)
+            self._forget(live)
             self._sleep(live.row.pk, live.wake_at)
         elif live.wake_at is not None:
             self._set_alarm(live.wake_at, live.row.pk)
 
     def _discard(self, live: _Live) -> None:
-        self._live.pop(live.row.pk, None)
+        self._forget(live)
         for task in live.tasks.values():
             task.cancel()
         self._leave(live)
@@ -568,7 +560,7 @@ class LocalRuntime:
             )
             born.append(newborn)
             writes.append(InsertExecution(newborn.row))
-            writes.append(Append(newborn.row.pk, 1, newborn.buffer, None))
+            writes.append(Append(newborn.row.pk, 1, newborn.buffer))
             newborn.buffer, newborn.is_new, newborn.committing = [], False, True
         stored = self._when_stored(live)
         self._commit(live, status, writes)
@@ -638,8 +630,9 @@ class LocalRuntime:
 
     def _finish(self, live: _Live) -> None:
         row, state = live.row, live.state
-        if self._live.pop(row.pk, None) is None:
+        if row.pk not in self._live:
             return
+        self._forget(live)
         ended = Ended(row.id, state.status, state.output, state.failure)
         for waiter in self._waiters.pop(row.pk, ()):
             if not waiter.done():
@@ -659,12 +652,17 @@ class LocalRuntime:
 
     async def ended(self, row: ExecutionRow) -> Ended:
         """How an execution that has ended did so, from its journal."""
-        state = await self._replay(row)
+        state, _ = await self._replay(row)
         return Ended(row.id, state.status, state.output, state.failure)
 
     # memory
 
     async def _row(self, execution_id: str) -> ExecutionRow:
+        if (pk := self._ids.get(execution_id)) is not None:
+            return self._live[pk].row
+        return await self._stored_row(execution_id)
+
+    async def _stored_row(self, execution_id: str) -> ExecutionRow:
         row = await asyncio.to_thread(self._store.execution, execution_id)
         if row is None:
             raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
@@ -692,10 +690,9 @@ class LocalRuntime:
             return await loading
         self._loading[row.pk] = future = asyncio.get_running_loop().create_future()
         try:
-            live = _Live(row, await self._replay(row))
-            live.seq = row.last_seq
-            live.wake_at = row.wake_at
-            self._live[row.pk] = live
+            state, seq = await self._replay(row)
+            live = _Live(row, state, seq, wake_at=row.wake_at)
+            self._remember(live)
             self._asleep.pop(row.pk, None)
             self._enrol(live)
             future.set_result(live)
@@ -713,6 +710,14 @@ class LocalRuntime:
         self._pump(live)
         return live
 
+    def _remember(self, live: _Live) -> None:
+        self._live[live.row.pk] = live
+        self._ids[live.row.id] = live.row.pk
+
+    def _forget(self, live: _Live) -> None:
+        self._live.pop(live.row.pk, None)
+        self._ids.pop(live.row.id, None)
+
     def _enrol(self, live: _Live) -> None:
         if limit := live.state.plan.max_concurrent:
             if live.row.status is not Status.NEW:
@@ -720,12 +725,13 @@ class LocalRuntime:
             elif not self._admission.enter(live.row.workflow_id, limit, live.row.pk):
                 live.admitted = False
 
-    async def _replay(self, row: ExecutionRow) -> State:
+    async def _replay(self, row: ExecutionRow) -> tuple[State, int]:
+        """The state that the journal leads to, and its last number."""
         plan = await self._definitions.plan(row.digest)
         events: list[AnyEvent] = []
         while stored := await asyncio.to_thread(self._store.read_events, row.pk, len(events) + 1, 10_000):
             events += [decode(data) for _, data in stored]
-        return machine.replay(plan, events)
+        return machine.replay(plan, events), len(events)
 
     def _sleep(self, pk: int, wake_at: int | None) -> None:
         self._asleep[pk] = wake_at or 0

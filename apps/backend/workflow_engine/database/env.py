@@ -1,0 +1,23 @@
+"""Alembic's environment: runs the migrations in database/versions on the database that the caller names."""
+
+from alembic import context
+
+from workflow_engine.models import execution, workflow  # noqa: F401  (they register their tables)
+from workflow_engine.models.database import Base, connect
+
+url = context.config.get_main_option("sqlalchemy.url")
+assert url is not None
+engine = connect(url)
+with engine.connect().execution_options(writes=True) as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        # SQLite can not alter a column in place; Alembic then copies the table.
+        render_as_batch=engine.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    if connection.in_transaction():
+        connection.commit()
+engine.dispose()

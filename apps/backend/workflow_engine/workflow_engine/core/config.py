@@ -1,0 +1,68 @@
+"""Settings, from the environment or a `.env` file in the working directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BACKEND = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Names are those of the environment variables, in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", use_attribute_docstrings=True)
+
+    database_url: str = ""
+    """`postgresql://user:password@host:5432/name`. Empty for SQLite in `data_dir`."""
+    database_echo: bool = False
+    """Log every SQL statement."""
+    grpc_host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs authentication, or `allow_unauthenticated`."""
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    """Port to listen on; 0 for any free one."""
+    grpc_max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=4096)
+    """Largest request and response."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    secret_key: SecretStr = SecretStr("")
+    """Protects stored credentials."""
+    openai_api_key: SecretStr = SecretStr("")
+    anthropic_api_key: SecretStr = SecretStr("")
+    engine_runtime: Literal["local"] = "local"
+    """What carries out executions."""
+    data_dir: Path = BACKEND / "data"
+    """Where SQLite and binary data live."""
+    allow_unauthenticated: bool = False
+    """Serve a network address without authentication; only where something else protects the port."""
+    egress_allow: Annotated[list[str], NoDecode] = []
+    """Hosts and networks that nodes may reach although they are private, comma-separated: `10.1.0.0/16,db.local`."""
+    queue_limit: int = Field(default=100_000, ge=1)
+    """How many executions may wait for their turn before new ones are refused."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("egress_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database, as SQLAlchemy names it."""
+        return sqlalchemy_url(self.database_url, self.data_dir)
+
+
+def sqlalchemy_url(url: str, data_dir: Path) -> str:
+    """`url` with the driver that we use; SQLite in `data_dir` when it is empty."""
+    if not url:
+        return f"sqlite:///{data_dir.resolve() / 'workflow_engine.db'}"
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url

@@ -1,0 +1,71 @@
+"""Executions: the journal, which is the truth, and the row that makes them easy to find."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, SmallInteger, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from workflow_engine.models.database import Base
+
+ROWID = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits everywhere; on SQLite the row's own number, which needs no index beside the table."""
+
+
+class WorkflowExecution(Base):
+    """The projection of an execution's journal."""
+
+    __tablename__ = "workflow_execution"
+    __table_args__ = (
+        Index("execution_by_workflow", "workflow_id", "pk"),
+        Index("execution_by_user", "user_id", "pk"),
+        Index("execution_by_parent", "parent_pk"),
+        Index("execution_by_key", "workflow_id", "idempotency_key", unique=True),
+        # Recovery reads only what has not ended, however much history there is.
+        Index("execution_open", "pk", sqlite_where=text("status < 5"), postgresql_where=text("status < 5")),
+    )
+
+    pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
+    """Given by the process that owns the database, in order of creation."""
+    id: Mapped[str] = mapped_column(String(128), unique=True)
+    workflow_id: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[str] = mapped_column(String(255))
+    mode: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    """Numbers of engine.v1.ExecutionStatus; 5 and above have ended."""
+    triggered_by: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[int | None] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_digest: Mapped[str] = mapped_column(String(64))
+    parent_pk: Mapped[int | None] = mapped_column(BigInteger)
+    parent_address: Mapped[str] = mapped_column(String(255))
+    root_pk: Mapped[int | None] = mapped_column(BigInteger)
+    retried_from: Mapped[str] = mapped_column(String(128))
+    wake_at: Mapped[int | None] = mapped_column(BigInteger)
+    failure_summary: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+
+
+class ExecutionEvent(Base):
+    """One event of a journal, encoded by engine.events."""
+
+    __tablename__ = "execution_event"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    execution_pk: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class EngineOwner(Base):
+    """Which process may write: one row, whose epoch grows with every takeover."""
+
+    __tablename__ = "engine_owner"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    holder: Mapped[str] = mapped_column(String(255))
+    since: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,402 @@
+"""All that is asked of the database.
+
+Reads are plain calls that take a connection from a pool; call them through `asyncio.to_thread`. Writes go through the
+one writer and return when they are committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from workflow_engine.models.database import connect
+from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
+from workflow_engine.models.writer import Writer
+from workflow_engine.models.writes import (
+    Append,
+    Done,
+    ExecutionRow,
+    InsertExecution,
+    OwnershipLost,
+    Run,
+    Status,
+    StoreUnavailable,
+    Write,
+    Writes,
+)
+
+T = TypeVar("T")
+ROW = WorkflowExecution.__table__.columns
+
+
+class NotFound(Exception):
+    """There is no such row."""
+
+
+class Stale(Exception):
+    """The row has changed since the caller read it."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"it is at revision {revision} by now")
+        self.revision = revision
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions to list."""
+
+    workflow_id: str = ""
+    user_id: str = ""
+    statuses: tuple[int, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+    def where(self, query: Select[Any]) -> Select[Any]:
+        if self.workflow_id:
+            query = query.where(ROW.workflow_id == self.workflow_id)
+        if self.user_id:
+            query = query.where(ROW.user_id == self.user_id)
+        if self.statuses:
+            query = query.where(ROW.status.in_(self.statuses))
+        if self.since is not None:
+            query = query.where(ROW.created_at >= self.since)
+        if self.until is not None:
+            query = query.where(ROW.created_at < self.until)
+        return query
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFilter:
+    """Which workflows to list."""
+
+    user_id: str = ""
+    query: str = ""
+    active_only: bool = False
+
+    def where(self, query: Select[Any]) -> Select[Any]:
+        query = query.where(Workflow.deleted_at.is_(None))
+        if self.user_id:
+            query = query.where(Workflow.user_id == self.user_id)
+        if self.active_only:
+            query = query.where(Workflow.active)
+        if self.query:
+            wanted = "%" + self.query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            query = query.where(
+                or_(Workflow.name.ilike(wanted, escape="\\"), Workflow.description.ilike(wanted, escape="\\"))
+            )
+        return query
+
+
+class Store:
+    """One database. `open` it, `acquire_ownership`, then write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ownership = Ownership(engine)
+        self._writer: Writer | None = None
+        self._next_pk = 1
+
+    @classmethod
+    def open(cls, url: str, *, echo: bool = False) -> Store:
+        return cls(connect(url, echo=echo))
+
+    def acquire_ownership(self, *, wait: bool = True, on_wait: Callable[[], None] | None = None) -> bool:
+        """Becomes the one process that writes; see Ownership.acquire."""
+        if not self._ownership.acquire(wait=wait, on_wait=on_wait):
+            return False
+        with self._engine.connect() as connection:
+            self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+        self._writer = Writer(self._engine, self._ownership)
+        return True
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._ownership.release()
+        self._engine.dispose()
+
+    @property
+    def description(self) -> str:
+        """The database for logs, without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    # writing
+
+    def submit(self, writes: Writes, done: Done) -> None:
+        """See Writer.submit."""
+        assert self._writer is not None, "acquire_ownership comes before writing"
+        self._writer.submit(writes, done)
+
+    async def change(self, change: Callable[[Connection], T]) -> T:
+        """Carries out `change` in the writer and returns its result once it is committed."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def done(failure: Exception | None) -> None:
+            if failure is not None and not future.done():
+                future.set_exception(failure)
+
+        def succeed(result: T) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        self.submit([Run(change, succeed, done)], done)
+        return await future
+
+    def next_execution_pk(self) -> int:
+        pk, self._next_pk = self._next_pk, self._next_pk + 1
+        return pk
+
+    async def create_workflow(self, row: dict[str, Any], *, key: str = "", digest: str = "") -> str:
+        """Stores a workflow and returns its id, or the id that the same key made before. Raises KeyReused."""
+
+        def change(connection: Connection) -> str:
+            if key:
+                where = and_(Idempotency.scope == "workflow", Idempotency.key == key)
+                found = connection.execute(select(Idempotency.request_digest, Idempotency.result).where(where)).first()
+                if found is not None:
+                    if found.request_digest != digest:
+                        raise KeyReused(key)
+                    return str(found.result)
+                connection.execute(
+                    insert(Idempotency).values(
+                        scope="workflow", key=key, request_digest=digest, result=row["id"], created_at=row["created_at"]
+                    )
+                )
+            connection.execute(insert(Workflow).values(**row))
+            return str(row["id"])
+
+        return await self.change(change)
+
+    async def update_workflow(self, id: str, values: dict[str, Any], revision: int | None) -> int:
+        """Replaces columns of a draft and returns its new revision. Raises NotFound, and Stale unless at `revision`."""
+
+        def change(connection: Connection) -> int:
+            current = self._lock_workflow(connection, id, revision)
+            connection.execute(
+                update(Workflow).where(Workflow.id == id).values(draft_revision=current + 1, **values)
+            )
+            return current + 1
+
+        return await self.change(change)
+
+    async def delete_workflow(self, id: str, now: int, revision: int | None) -> None:
+        """Raises NotFound, and Stale unless at `revision`."""
+
+        def change(connection: Connection) -> None:
+            self._lock_workflow(connection, id, revision)
+            connection.execute(update(Workflow).where(Workflow.id == id).values(deleted_at=now, active=False))
+
+        await self.change(change)
+
+    async def set_active(self, id: str, active: bool, published_version: int | None = None) -> None:
+        """Raises NotFound."""
+
+        def change(connection: Connection) -> None:
+            self._lock_workflow(connection, id, None)
+            values: dict[str, Any] = {"active": active}
+            if published_version is not None:
+                values["published_version"] = published_version
+            connection.execute(update(Workflow).where(Workflow.id == id).values(**values))
+
+        await self.change(change)
+
+    async def publish(
+        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int
+    ) -> tuple[int, str]:
+        """Makes `definition` the next version and the live one; returns its number and digest."""
+        digest = digest_of(definition)
+
+        def change(connection: Connection) -> tuple[int, str]:
+            self._lock_workflow(connection, id, revision)
+            latest = connection.execute(
+                select(func.max(WorkflowVersion.version)).where(WorkflowVersion.workflow_id == id)
+            ).scalar()
+            version = (latest or 0) + 1
+            _keep_definition(connection, digest, definition)
+            connection.execute(
+                insert(WorkflowVersion).values(
+                    workflow_id=id, version=version, digest=digest, message=message, published_by=by, published_at=now
+                )
+            )
+            connection.execute(
+                update(Workflow).where(Workflow.id == id).values(published_version=version, active=True)
+            )
+            return version, digest
+
+        return await self.change(change)
+
+    async def keep_definition(self, definition: bytes) -> str:
+        """Stores a definition, unless it is there, and returns its digest."""
+        digest = digest_of(definition)
+        if await asyncio.to_thread(self.definition, digest) is None:
+            await self.change(lambda connection: _keep_definition(connection, digest, definition))
+        return digest
+
+    @staticmethod
+    def _lock_workflow(connection: Connection, id: str, revision: int | None) -> int:
+        current = connection.execute(
+            select(Workflow.draft_revision).where(Workflow.id == id, Workflow.deleted_at.is_(None))
+        ).scalar()
+        if current is None:
+            raise NotFound(id)
+        if revision is not None and current != revision:
+            raise Stale(current)
+        return current
+
+    async def delete_execution(self, pk: int) -> None:
+        """Removes an execution and its journal."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
+            connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
+
+        await self.change(change)
+
+    # reading
+
+    def workflow(self, id: str) -> Workflow | None:
+        with Session(self._engine, expire_on_commit=False) as session:
+            found = session.get(Workflow, id)
+            return found if found is not None and found.deleted_at is None else None
+
+    def workflows(
+        self, wanted: WorkflowFilter, *, limit: int, offset: int = 0, after: tuple[int, str] | None = None
+    ) -> list[Workflow]:
+        """Latest change first; `after` is the (updated_at, id) of the last one seen."""
+        query = wanted.where(select(Workflow)).order_by(Workflow.updated_at.desc(), Workflow.id.desc())
+        if after is not None:
+            at, id = after
+            query = query.where(or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id)))
+        with Session(self._engine, expire_on_commit=False) as session:
+            return list(session.scalars(query.limit(limit).offset(offset)))
+
+    def count_workflows(self, wanted: WorkflowFilter) -> int:
+        with self._engine.connect() as connection:
+            return connection.execute(wanted.where(select(func.count()).select_from(Workflow))).scalar() or 0
+
+    def versions(self, id: str, *, limit: int, offset: int = 0) -> list[WorkflowVersion]:
+        """Newest first."""
+        query = (
+            select(WorkflowVersion)
+            .where(WorkflowVersion.workflow_id == id)
+            .order_by(WorkflowVersion.version.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        with Session(self._engine, expire_on_commit=False) as session:
+            return list(session.scalars(query))
+
+    def version(self, id: str, version: int) -> WorkflowVersion | None:
+        with Session(self._engine, expire_on_commit=False) as session:
+            return session.get(WorkflowVersion, (id, version))
+
+    def published(self, id: str, version: int = 0) -> tuple[str, int] | None:
+        """The digest and number of a version, 0 for the live one; None when there is none."""
+        with Session(self._engine) as session:
+            if not version:
+                workflow = session.get(Workflow, id)
+                if workflow is None or workflow.deleted_at is not None or not workflow.published_version:
+                    return None
+                version = workflow.published_version
+            found = session.get(WorkflowVersion, (id, version))
+            return (found.digest, version) if found is not None else None
+
+    def definition(self, digest: str) -> bytes | None:
+        with self._engine.connect() as connection:
+            query = select(WorkflowDefinition.data).where(WorkflowDefinition.digest == digest)
+            return connection.execute(query).scalar()
+
+    def execution(self, id: str) -> ExecutionRow | None:
+        return self._one(ROW.id == id)
+
+    def execution_by_pk(self, pk: int) -> ExecutionRow | None:
+        return self._one(ROW.pk == pk)
+
+    def execution_by_key(self, workflow_id: str, key: str) -> ExecutionRow | None:
+        return self._one(and_(ROW.workflow_id == workflow_id, ROW.idempotency_key == key))
+
+    def executions(
+        self, wanted: ExecutionFilter, *, limit: int, offset: int = 0, before: int | None = None
+    ) -> list[ExecutionRow]:
+        """Newest first; `before` is the pk of the last one seen."""
+        query = wanted.where(select(*ROW)).order_by(ROW.pk.desc()).limit(limit).offset(offset)
+        if before is not None:
+            query = query.where(ROW.pk < before)
+        return self._rows(query)
+
+    def count_executions(self, wanted: ExecutionFilter) -> int:
+        with self._engine.connect() as connection:
+            query = wanted.where(select(func.count()).select_from(WorkflowExecution))
+            return connection.execute(query).scalar() or 0
+
+    def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
+        """Executions that have not ended, oldest first."""
+        return self._rows(
+            select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit)
+        )
+
+    def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Events of a journal in order, numbered from 1."""
+        query = (
+            select(ExecutionEvent.seq, ExecutionEvent.data)
+            .where(ExecutionEvent.execution_pk == pk, ExecutionEvent.seq >= from_seq)
+            .order_by(ExecutionEvent.seq)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def _one(self, where: Any) -> ExecutionRow | None:
+        rows = self._rows(select(*ROW).where(where))
+        return rows[0] if rows else None
+
+    def _rows(self, query: Select[Any]) -> list[ExecutionRow]:
+        with self._engine.connect() as connection:
+            return [_row(row._mapping) for row in connection.execute(query)]
+
+
+def _row(columns: Any) -> ExecutionRow:
+    row = ExecutionRow(**columns)
+    row.status = Status(row.status)
+    return row
+
+
+def _keep_definition(connection: Connection, digest: str, definition: bytes) -> None:
+    known = connection.execute(select(WorkflowDefinition.digest).where(WorkflowDefinition.digest == digest)).first()
+    if known is None:
+        connection.execute(insert(WorkflowDefinition).values(digest=digest, data=definition))
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+__all__ = [
+    "Append",
+    "ExecutionFilter",
+    "ExecutionRow",
+    "InsertExecution",
+    "KeyReused",
+    "NotFound",
+    "OwnershipLost",
+    "Stale",
+    "Status",
+    "Store",
+    "StoreUnavailable",
+    "WorkflowFilter",
+    "Write",
+    "digest_of",
+]

@@ -1,0 +1,84 @@
+"""What can be asked of the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import msgspec
+from sqlalchemy import Connection
+
+
+class Status(IntEnum):
+    """Numbers of engine.v1.ExecutionStatus."""
+
+    NEW = 1
+    RUNNING = 2
+    WAITING = 3
+    PAUSED = 4
+    SUCCESS = 5
+    ERROR = 6
+    CANCELED = 7
+
+
+class StoreUnavailable(Exception):
+    """The database did not take a commit: it is full, or out of reach. Nothing of the commit is stored."""
+
+
+class OwnershipLost(Exception):
+    """Another process has taken over the database; this one must not write any more."""
+
+
+class ExecutionRow(msgspec.Struct):
+    """A row of workflow_execution. Times are epoch milliseconds."""
+
+    pk: int
+    id: str
+    workflow_id: str
+    version: int
+    digest: str
+    user_id: str
+    mode: int
+    status: Status
+    triggered_by: str
+    created_at: int
+    started_at: int | None = None
+    ended_at: int | None = None
+    idempotency_key: str | None = None
+    request_digest: str = ""
+    parent_pk: int | None = None
+    parent_address: str = ""
+    root_pk: int | None = None
+    retried_from: str = ""
+    wake_at: int | None = None
+    failure_summary: str = ""
+    priority: int = 0
+
+
+class InsertExecution(msgspec.Struct):
+    """A new execution."""
+
+    row: ExecutionRow
+
+
+class Append(msgspec.Struct):
+    """Events of one execution, numbered from `first`, and its row as it is after them (None: it has not changed)."""
+
+    pk: int
+    first: int
+    events: list[bytes]
+    row: ExecutionRow | None = None
+
+
+class Run(msgspec.Struct):
+    """Any other change. It runs in a savepoint, so that its failure undoes nothing but itself."""
+
+    change: Callable[[Connection], Any]
+    succeed: Callable[[Any], None]
+    fail: Callable[[Exception], None]
+
+
+Write: TypeAlias = InsertExecution | Append | Run
+Done: TypeAlias = Callable[[Exception | None], None]
+Writes: TypeAlias = Sequence[Write]
