@@ -46,6 +46,8 @@ class NodeKind(Protocol):
     def type(self) -> str: ...
     @property
     def version(self) -> int: ...
+    @property
+    def literals(self) -> frozenset[str]: ...
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]: ...
     def shape(self, parameters: dict[str, Any]) -> Shape: ...
 
@@ -254,7 +256,7 @@ class _Builder:
     def plan_node(self, node: pb.Node, name: str, kind: NodeKind) -> PlanNode:
         parameters = struct_to_dict(node.parameters)
         try:
-            template = compile_template(parameters)
+            template = compile_template(parameters, literal=kind.literals)
         except ExpressionErrors as failed:
             template = compile_template({})
             for error in failed.errors:
@@ -508,20 +510,15 @@ class _Builder:
 
     def check_references(self, order: list[int]) -> None:
         if not any(node.template.references.nodes for node in self.nodes):
-            if any(node.template.references.dynamic for node in self.nodes):
-                for node in self.nodes:
-                    node.keeps_outputs = True
             return
         above = [0] * len(self.nodes)
         for index in order:
             mine = above[index] | (1 << index)
             for link in self.forward(index):
                 above[link.target] |= mine
-        keep_all = any(node.template.references.dynamic for node in self.nodes)
         undone_by = {node.undo: node.index for node in self.nodes if node.undo >= 0}
         bound_by = {part: node.index for node in self.nodes for parts in node.parts.values() for part in parts}
         for node in self.nodes:
-            node.keeps_outputs = node.keeps_outputs or keep_all
             # An undo step and a part see what the node that they serve sees.
             seat = undone_by.get(node.index, bound_by.get(node.index, node.index))
             for name in sorted(node.template.references.nodes):

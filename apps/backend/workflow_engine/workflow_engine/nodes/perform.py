@@ -265,14 +265,12 @@ class _Attempt:
             },
             workflow={"id": state.plan.workflow_id, "timezone": state.plan.timezone},
             now=datetime.fromtimestamp(self.context.now / 1000, UTC),
-            extra={
-                "run": {
-                    "index": path[-1] if path else 0,
-                    "path": list(path),
-                    "turn": self.task.work.turn,
-                    "attempt": self.task.work.attempt,
-                    "item_index": index,
-                }
+            run={
+                "index": path[-1] if path else 0,
+                "path": list(path),
+                "turn": self.task.work.turn,
+                "attempt": self.task.work.attempt,
+                "item_index": index,
             },
         )
 

@@ -181,6 +181,8 @@ class Node(Generic[P]):
     scope: ClassVar[Scope] = Scope.NONE
     is_trigger: ClassVar[bool] = False
     credentials: ClassVar[tuple[CredentialSlot, ...]] = ()
+    literals: ClassVar[frozenset[str]] = frozenset()
+    """Parameters in which `{{` has no meaning of ours, such as code or a template in another language."""
     parameters: ClassVar[type[Parameters]]
     """Found from the class's type argument."""
 
