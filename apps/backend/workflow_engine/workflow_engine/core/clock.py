@@ -21,7 +21,7 @@ class Clock(Protocol):
         ...
 
     def call_at(self, at: int, callback: Callable[[], None]) -> Alarm:
-        """Calls back, in the running loop, at or soon after `at` (epoch milliseconds); it may also call too early."""
+        """Calls back in the running loop, at or soon after `at` (epoch milliseconds); or too early."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,14 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parents[2]
+"""The project's folder, when we run from a checkout."""
+
+
+def default_data_dir() -> Path:
+    """`data/` of a checkout; where the system keeps a user's data for an installed package."""
+    if (BACKEND / "pyproject.toml").is_file():
+        return BACKEND / "data"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "workflow-engine"
 
 
 class Settings(BaseSettings):
@@ -16,7 +25,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", use_attribute_docstrings=True)
 
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)
     """`postgresql://user:password@host:5432/name`. Empty for SQLite in `data_dir`."""
     database_echo: bool = False
     """Log every SQL statement."""
@@ -33,12 +42,12 @@ class Settings(BaseSettings):
     anthropic_api_key: SecretStr = SecretStr("")
     engine_runtime: Literal["local"] = "local"
     """What carries out executions."""
-    data_dir: Path = BACKEND / "data"
+    data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     allow_unauthenticated: bool = False
     """Serve a network address without authentication; only where something else protects the port."""
     egress_allow: Annotated[list[str], NoDecode] = []
-    """Hosts and networks that nodes may reach although they are private, comma-separated: `10.1.0.0/16,db.local`."""
+    """Private hosts and networks that nodes may reach, comma-separated: `10.1.0.0/16,db.local`."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 
@@ -50,7 +59,9 @@ class Settings(BaseSettings):
     @field_validator("egress_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -10,6 +10,9 @@ from workflow_engine.models.database import Base
 ROWID = BigInteger().with_variant(Integer, "sqlite")
 """64 bits everywhere; on SQLite the row's own number, which needs no index beside the table."""
 
+OPEN = "status < 5"
+"""Not ended; see Status."""
+
 
 class WorkflowExecution(Base):
     """The projection of an execution's journal."""
@@ -21,7 +24,7 @@ class WorkflowExecution(Base):
         Index("execution_by_parent", "parent_pk"),
         Index("execution_by_key", "workflow_id", "idempotency_key", unique=True),
         # Recovery reads only what has not ended, however much history there is.
-        Index("execution_open", "pk", sqlite_where=text("status < 5"), postgresql_where=text("status < 5")),
+        Index("execution_open", "pk", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
     )
 
     pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)

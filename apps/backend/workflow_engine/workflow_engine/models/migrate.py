@@ -7,20 +7,29 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from workflow_engine.core.config import BACKEND, Settings
 from workflow_engine.models.database import Base, connect
+from workflow_engine.models.writes import StoreUnavailable
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGED = Path(__file__).resolve().parent.parent / "database"
+"""Where a wheel has the migrations; a checkout has them in database/ beside the package."""
+
+
+class NewerSchema(Exception):
+    """The database was migrated by a newer release than this one."""
 
 
 def config(url: str) -> Config:
-    """Alembic's configuration. The migrations lie in database/ of a checkout, and inside an installed package."""
-    checkout = BACKEND / "database"
+    """Alembic's configuration for the database at `url`."""
     made = Config()
-    made.set_main_option("script_location", str(checkout if checkout.is_dir() else PACKAGE / "database"))
+    made.set_main_option("script_location", str(PACKAGED if PACKAGED.is_dir() else BACKEND / "database"))
     made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return made
 
@@ -42,10 +51,35 @@ def init(url: str) -> None:
 
 
 def upgrade(url: str) -> None:
-    """Brings the schema to the newest migration; does nothing when it is there."""
-    # Makes the folder of a SQLite file, which Alembic's own connection would miss.
-    connect(url).dispose()
-    command.upgrade(config(url), "head")
+    """Brings the schema to the newest migration; only reads when it is there already.
+
+    Several processes may do so at once. Raises StoreUnavailable when the database can not be reached,
+    NewerSchema when it is ahead of this release.
+    """
+    settings = config(url)
+    script = ScriptDirectory.from_config(settings)
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise StoreUnavailable(
+            f"the database {engine.url.render_as_string(hide_password=True)} can not be reached: "
+            f"{str(error.orig).strip()}. Check DATABASE_URL, and create the database with `make db-init`"
+        ) from error
+    finally:
+        engine.dispose()
+    if current == script.get_current_head():
+        return
+    try:
+        if current is not None:
+            script.get_revision(current)
+    except CommandError as error:
+        raise NewerSchema(
+            f"the database is at revision {current}, which this release does not know: "
+            "run the release that migrated it, or a newer one"
+        ) from error
+    command.upgrade(settings, "head")
 
 
 def reset(url: str) -> None:
@@ -60,18 +94,22 @@ def reset(url: str) -> None:
 
 def main(arguments: list[str]) -> int:
     url = Settings().sqlalchemy_url
-    match arguments:
-        case ["init"]:
-            init(url)
-        case ["upgrade"]:
-            upgrade(url)
-        case ["revision", message]:
-            command.revision(config(url), message, autogenerate=True)
-        case ["reset"]:
-            reset(url)
-        case _:
-            sys.stderr.write(f"{__doc__}\n")
-            return 2
+    try:
+        match arguments:
+            case ["init"]:
+                init(url)
+            case ["upgrade"]:
+                upgrade(url)
+            case ["revision", message]:
+                command.revision(config(url), message, autogenerate=True)
+            case ["reset"]:
+                reset(url)
+            case _:
+                sys.stderr.write(f"{__doc__}\n")
+                return 2
+    except (StoreUnavailable, NewerSchema) as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
     return 0
 
 

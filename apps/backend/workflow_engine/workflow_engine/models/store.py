@@ -1,25 +1,27 @@
 """All that is asked of the database.
 
-Reads are plain calls that take a connection from a pool; call them through `asyncio.to_thread`. Writes go through the
-one writer and return when they are committed.
+Reads are plain calls that take a connection from a pool; call them through `asyncio.to_thread`. Writes go
+through the one writer and return when they are committed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.execution import OPEN, ExecutionEvent, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
-from workflow_engine.models.writer import Writer
+from workflow_engine.models.writer import Writer, unavailable
 from workflow_engine.models.writes import (
     Append,
     Done,
@@ -30,11 +32,14 @@ from workflow_engine.models.writes import (
     Status,
     StoreUnavailable,
     Write,
+    WriteRefused,
     Writes,
 )
 
 T = TypeVar("T")
 ROW = WorkflowExecution.__table__.columns
+# As text, for a bound parameter would hide from SQLite that the partial index fits.
+IS_OPEN = text(OPEN)
 
 
 class NotFound(Exception):
@@ -112,16 +117,30 @@ class Store:
     def open(cls, url: str, *, echo: bool = False) -> Store:
         return cls(connect(url, echo=echo))
 
-    def acquire_ownership(self, *, wait: bool = True, on_wait: Callable[[], None] | None = None) -> bool:
-        """Becomes the one process that writes; see Ownership.acquire."""
+    def acquire_ownership(
+        self,
+        *,
+        wait: bool = True,
+        on_wait: Callable[[], None] | None = None,
+        on_lost: Callable[[], None] | None = None,
+    ) -> bool:
+        """Becomes the one process that writes; see Ownership.acquire.
+
+        `on_lost` is called once, in the writer's thread, when another process has taken over: time to stop.
+        """
         if not self._ownership.acquire(wait=wait, on_wait=on_wait):
             return False
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
-        self._writer = Writer(self._engine, self._ownership)
+        self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
 
+    def give_up(self) -> None:
+        """Makes an `acquire_ownership` that waits in another thread return False."""
+        self._ownership.give_up()
+
     def close(self) -> None:
+        """Stores what was submitted, then lets the next process take over."""
         if self._writer is not None:
             self._writer.close()
         self._ownership.release()
@@ -136,7 +155,8 @@ class Store:
 
     def submit(self, writes: Writes, done: Done) -> None:
         """See Writer.submit."""
-        assert self._writer is not None, "acquire_ownership comes before writing"
+        if self._writer is None:
+            raise RuntimeError("acquire_ownership comes before writing")
         self._writer.submit(writes, done)
 
     async def change(self, change: Callable[[Connection], T]) -> T:
@@ -164,14 +184,20 @@ class Store:
         def change(connection: Connection) -> str:
             if key:
                 where = and_(Idempotency.scope == "workflow", Idempotency.key == key)
-                found = connection.execute(select(Idempotency.request_digest, Idempotency.result).where(where)).first()
+                found = connection.execute(
+                    select(Idempotency.request_digest, Idempotency.result).where(where)
+                ).first()
                 if found is not None:
                     if found.request_digest != digest:
                         raise KeyReused(key)
                     return str(found.result)
                 connection.execute(
                     insert(Idempotency).values(
-                        scope="workflow", key=key, request_digest=digest, result=row["id"], created_at=row["created_at"]
+                        scope="workflow",
+                        key=key,
+                        request_digest=digest,
+                        result=row["id"],
+                        created_at=row["created_at"],
                     )
                 )
             connection.execute(insert(Workflow).values(**row))
@@ -180,7 +206,10 @@ class Store:
         return await self.change(change)
 
     async def update_workflow(self, id: str, values: dict[str, Any], revision: int | None) -> int:
-        """Replaces columns of a draft and returns its new revision. Raises NotFound, and Stale unless at `revision`."""
+        """Replaces columns of a draft and returns its new revision.
+
+        Raises NotFound, and Stale unless the draft is at `revision`; None overwrites whatever is there.
+        """
 
         def change(connection: Connection) -> int:
             current = self._lock_workflow(connection, id, revision)
@@ -227,7 +256,12 @@ class Store:
             _keep_definition(connection, digest, definition)
             connection.execute(
                 insert(WorkflowVersion).values(
-                    workflow_id=id, version=version, digest=digest, message=message, published_by=by, published_at=now
+                    workflow_id=id,
+                    version=version,
+                    digest=digest,
+                    message=message,
+                    published_by=by,
+                    published_at=now,
                 )
             )
             connection.execute(
@@ -267,7 +301,7 @@ class Store:
     # reading
 
     def workflow(self, id: str) -> Workflow | None:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
             found = session.get(Workflow, id)
             return found if found is not None and found.deleted_at is None else None
 
@@ -278,12 +312,14 @@ class Store:
         query = wanted.where(select(Workflow)).order_by(Workflow.updated_at.desc(), Workflow.id.desc())
         if after is not None:
             at, id = after
-            query = query.where(or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id)))
-        with Session(self._engine, expire_on_commit=False) as session:
+            query = query.where(
+                or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id))
+            )
+        with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
             return list(session.scalars(query.limit(limit).offset(offset)))
 
     def count_workflows(self, wanted: WorkflowFilter) -> int:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return connection.execute(wanted.where(select(func.count()).select_from(Workflow))).scalar() or 0
 
     def versions(self, id: str, *, limit: int, offset: int = 0) -> list[WorkflowVersion]:
@@ -295,16 +331,16 @@ class Store:
             .limit(limit)
             .offset(offset)
         )
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
             return list(session.scalars(query))
 
     def version(self, id: str, version: int) -> WorkflowVersion | None:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
             return session.get(WorkflowVersion, (id, version))
 
     def published(self, id: str, version: int = 0) -> tuple[str, int] | None:
         """The digest and number of a version, 0 for the live one; None when there is none."""
-        with Session(self._engine) as session:
+        with self._reading() as connection, Session(connection) as session:
             if not version:
                 workflow = session.get(Workflow, id)
                 if workflow is None or workflow.deleted_at is not None or not workflow.published_version:
@@ -314,7 +350,7 @@ class Store:
             return (found.digest, version) if found is not None else None
 
     def definition(self, digest: str) -> bytes | None:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             query = select(WorkflowDefinition.data).where(WorkflowDefinition.digest == digest)
             return connection.execute(query).scalar()
 
@@ -337,15 +373,13 @@ class Store:
         return self._rows(query)
 
     def count_executions(self, wanted: ExecutionFilter) -> int:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             query = wanted.where(select(func.count()).select_from(WorkflowExecution))
             return connection.execute(query).scalar() or 0
 
     def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
         """Executions that have not ended, oldest first."""
-        return self._rows(
-            select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit)
-        )
+        return self._rows(select(*ROW).where(IS_OPEN, ROW.pk > after).order_by(ROW.pk).limit(limit))
 
     def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Events of a journal in order, numbered from 1."""
@@ -355,15 +389,24 @@ class Store:
             .order_by(ExecutionEvent.seq)
             .limit(limit)
         )
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection from the pool. Raises StoreUnavailable when the database can not be reached."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
 
     def _one(self, where: Any) -> ExecutionRow | None:
         rows = self._rows(select(*ROW).where(where))
         return rows[0] if rows else None
 
     def _rows(self, query: Select[Any]) -> list[ExecutionRow]:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return [_row(row._mapping) for row in connection.execute(query)]
 
 
@@ -374,7 +417,9 @@ def _row(columns: Any) -> ExecutionRow:
 
 
 def _keep_definition(connection: Connection, digest: str, definition: bytes) -> None:
-    known = connection.execute(select(WorkflowDefinition.digest).where(WorkflowDefinition.digest == digest)).first()
+    known = connection.execute(
+        select(WorkflowDefinition.digest).where(WorkflowDefinition.digest == digest)
+    ).first()
     if known is None:
         connection.execute(insert(WorkflowDefinition).values(digest=digest, data=definition))
 
@@ -398,5 +443,6 @@ __all__ = [
     "StoreUnavailable",
     "WorkflowFilter",
     "Write",
+    "WriteRefused",
     "digest_of",
 ]

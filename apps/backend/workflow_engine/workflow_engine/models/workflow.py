@@ -1,4 +1,4 @@
-"""Workflows at rest: drafts, published versions, and the definitions that both and every execution point to."""
+"""Workflows at rest: drafts, published versions, and the definitions that executions run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ class Workflow(Base):
     """A workflow and its draft."""
 
     __tablename__ = "workflow"
-    __table_args__ = (Index("workflow_by_change", "updated_at", "id"), Index("workflow_by_user", "user_id", "updated_at"))
+    __table_args__ = (
+        Index("workflow_by_change", "updated_at", "id"),
+        Index("workflow_by_user", "user_id", "updated_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))

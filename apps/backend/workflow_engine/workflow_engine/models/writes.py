@@ -26,6 +26,13 @@ class StoreUnavailable(Exception):
     """The database did not take a commit: it is full, or out of reach. Nothing of the commit is stored."""
 
 
+class WriteRefused(Exception):
+    """The database will never take this write: a key that exists, a value that it can not hold.
+
+    Nothing of its submission is stored; the others of the same commit are.
+    """
+
+
 class OwnershipLost(Exception):
     """Another process has taken over the database; this one must not write any more."""
 
@@ -63,7 +70,7 @@ class InsertExecution(msgspec.Struct):
 
 
 class Append(msgspec.Struct):
-    """Events of one execution, numbered from `first`, and its row as it is after them (None: it has not changed)."""
+    """Events of one execution, numbered from `first`, and its row after them (None: it has not changed)."""
 
     pk: int
     first: int
