@@ -139,6 +139,8 @@ class Writer:
             self._commit(batch)
         except OwnershipLost as lost:
             failure = lost
+            # A loser must not keep the lock from the one that shall own.
+            self._ownership.release()
             if self._on_lost is not None:
                 callback, self._on_lost = self._on_lost, None
                 callback()
