@@ -51,35 +51,6 @@ class ChildResult(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     failure: Failure | None = None
 
 
-class Reused(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """An outcome taken over from an earlier execution: stands in for performing the run's `turn`."""
-
-    node: str
-    path: tuple[int, ...] = ()
-    turn: int = 0
-    outputs: Outputs | None = None
-    iterate: list[Item] | None = None
-    batches: list[list[Item]] | None = None
-
-
-class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=True):
-    """The first event of every execution."""
-
-    execution_id: str
-    seed: int
-    """Drawn by the driver; retry jitter derives from it."""
-    input: list[Item] = []
-    trigger: str = ""
-    """The trigger node that fired; empty to start at the manual trigger or every entry node."""
-    reuse: list[Reused] = []
-    depth: int = 0
-    """How many executions stand above this one."""
-    overrides: dict[str, list[Item]] = {}
-    """Edited input by node id, for a fork."""
-    only: str = ""
-    """Run just this node, on `input` (testing one node)."""
-
-
 class AttemptStarted(RunEvent, frozen=True, array_like=True, tag="as", kw_only=True):
     """The intent to perform an at-most-once effect; stored before the effect."""
 
@@ -149,6 +120,30 @@ class NodeExpanded(RunEvent, frozen=True, array_like=True, tag="nx", kw_only=Tru
     on_failure: str
     """`stop`, `collect` or `drop`."""
     keep_order: bool = True
+    turn: int = 0
+
+
+Outcome: TypeAlias = NodeSucceeded | NodeIterated | NodeExpanded
+"""What a run's turn may be taken over as."""
+
+
+class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=True):
+    """The first event of every execution."""
+
+    execution_id: str
+    seed: int
+    """Drawn by the driver; retry jitter derives from it."""
+    input: list[Item] = []
+    trigger: str = ""
+    """The trigger node that fired; empty to start at the manual trigger or every entry node."""
+    reuse: list[Outcome] = []
+    """Outcomes taken over from an earlier execution; each stands in for performing its run's turn."""
+    depth: int = 0
+    """How many executions stand above this one."""
+    overrides: dict[str, list[Item]] = {}
+    """Edited input by node id, for a fork."""
+    only: str = ""
+    """Run just this node, on `input` (testing one node)."""
 
 
 class TimerFired(RunEvent, frozen=True, array_like=True, tag="tf", kw_only=True):

@@ -808,9 +808,12 @@ def _known_outcome(state: State, key: RunKey, node: PlanNode, work: Work, now: i
     elif node.disabled:
         outputs, source = _passed(node, work.inputs), "disabled"
     elif state.reuse and (known := state.reuse.pop((*key, work.turn), None)) is not None:
-        if known.iterate is not None:
-            return NodeIterated(at=now, node=node.id, path=key[1], turn=work.turn, items=known.iterate)
-        outputs, source = known.outputs or {}, "reused"
+        if isinstance(known, NodeSucceeded):
+            # Children that nobody waited for were started then; they are not started again.
+            return replace(
+                known, at=now, attempt=work.attempt, started_at=now, source="reused", spawned=[], usage={}
+            )
+        return replace(known, at=now)
     else:
         return None
     return NodeSucceeded(

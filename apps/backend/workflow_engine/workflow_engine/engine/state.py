@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Reused
+from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Outcome
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
 from workflow_engine.engine.plan import ROOT, Plan, PlanNode
 
@@ -20,9 +20,21 @@ RunKey: TypeAlias = tuple[int, tuple[int, ...]]
 """A node's index and the iteration of each scope around it, outermost first."""
 
 
+RunKeyByName: TypeAlias = tuple[str, tuple[int, ...]]
+"""The same with the node's id."""
+
+
 def address(node: str, path: tuple[int, ...]) -> str:
     """How people write a run: `node[0][3]`."""
     return node + "".join(f"[{index}]" for index in path)
+
+
+def parse_address(written: str) -> RunKeyByName:
+    """`node[0][3]` taken apart. Raises ValueError for anything else."""
+    node, bracket, indexes = written.partition("[")
+    if not bracket:
+        return written, ()
+    return node, tuple(int(index) for index in indexes.removesuffix("]").split("]["))
 
 
 class Resume(msgspec.Struct, frozen=True, array_like=True):
@@ -224,9 +236,10 @@ class State:
     """What the last nodes of the root scope, and any responding node, delivered."""
     undo: list[tuple[int, tuple[int, ...], Items]] = field(default_factory=list[tuple[int, tuple[int, ...], Items]])
     """Completed nodes that know their undo: (undo node, path, output), oldest first."""
-    reuse: dict[tuple[int, tuple[int, ...], int], Reused] = field(
-        default_factory=dict[tuple[int, tuple[int, ...], int], Reused]
+    reuse: dict[tuple[int, tuple[int, ...], int], Outcome] = field(
+        default_factory=dict[tuple[int, tuple[int, ...], int], Outcome]
     )
+    """Outcomes taken over from an earlier execution, by (node, path, turn)."""
     overrides: dict[str, Items] = field(default_factory=dict[str, Items])
     draining: set[str] = field(default_factory=set[str])
     """Children that were asked to cancel and have not ended; the execution waits for them."""

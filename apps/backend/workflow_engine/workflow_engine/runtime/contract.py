@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workflow_engine.engine.events import AnyEvent, Reused
-from workflow_engine.engine.items import Failure, Items
+from workflow_engine.engine.events import AnyEvent, Outcome
+from workflow_engine.engine.history import History
+from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,14 @@ class Start:
     user_id: str = ""
     mode: int = 1
     triggered_by: str = ""
-    input: Items = field(default_factory=list)
+    input: Items = field(default_factory=list[Item])
     trigger: str = ""
     idempotency_key: str = ""
     request_digest: str = ""
     """Tells a repeated request from another one under the same idempotency key."""
     priority: int = 0
     retried_from: str = ""
-    reuse: list[Reused] = field(default_factory=list[Reused])
+    reuse: list[Outcome] = field(default_factory=list[Outcome])
     overrides: dict[str, Items] = field(default_factory=dict[str, Items])
     only: str = ""
 
@@ -68,6 +70,10 @@ class Runtime(Protocol):
         """Returns the execution id; the same one for the same idempotency key. Raises RuntimeFailure."""
         ...
 
+    async def start_all(self, starts: Sequence[Start]) -> list[str]:
+        """Starts all of them in one transaction, or none. Idempotency keys are not looked at."""
+        ...
+
     async def send(self, execution_id: str, event: AnyEvent) -> bool:
         """Gives a signal, cancel, pause, resume or resolution to an execution.
 
@@ -78,6 +84,14 @@ class Runtime(Protocol):
 
     async def wait(self, execution_id: str, timeout: float | None = None) -> Ended | None:
         """How the execution ended; None when it has not within `timeout` seconds."""
+        ...
+
+    def running(self, execution_id: str) -> set[str]:
+        """Addresses of runs whose attempt is under way; empty where the runtime can not tell."""
+        ...
+
+    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
+        """Runs one node on `input`, storing nothing; `outputs` stand for what other nodes, by name, delivered."""
         ...
 
     def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +36,11 @@ from workflow_engine.engine.events import (
     decode,
     encode,
 )
-from workflow_engine.engine.history import is_waiting
-from workflow_engine.engine.items import Failure, Item, Outputs
+from workflow_engine.engine.history import History, is_waiting
+from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
@@ -48,6 +48,7 @@ from workflow_engine.models.store import (
     Status,
     Store,
     StoreUnavailable,
+    Write,
 )
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now
@@ -186,6 +187,31 @@ class LocalRuntime:
             del self._keys[key]
             future.set_result("")
 
+    async def start_all(self, starts: Sequence[Start]) -> list[str]:
+        if self._closing:
+            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+        if self._admission.queued + len(starts) > self._queue_limit:
+            raise self._full()
+        plans = [await self._definitions.plan(start.digest) for start in starts]
+        now = self._clock.now_ms()
+        writes: list[Write] = []
+        told: list[Callable[[Exception | None], bool]] = []
+        born: list[_Live] = []
+        for start, plan in zip(starts, plans, strict=True):
+            live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+            live.committing = True
+            born.append(live)
+        stored = [self._when_stored(live) for live in born]
+        for live in born:
+            self._pump(live)
+            parts, done = self._leaving(live, self._status(live))
+            writes += parts
+            told.append(done)
+        # All are new, so that none of them asks for another try.
+        self._submit(writes, lambda error: any([done(error) for done in told]))
+        await asyncio.gather(*stored)
+        return [live.row.id for live in born]
+
     async def send(self, execution_id: str, event: AnyEvent) -> bool:
         live = await self._find(execution_id)
         if live is None:
@@ -219,6 +245,24 @@ class LocalRuntime:
                 if not waiters:
                     del self._waiters[row.pk]
 
+    def running(self, execution_id: str) -> set[str]:
+        pk = self._ids.get(execution_id)
+        if pk is None:
+            return set()
+        live = self._live[pk]
+        return {live.state.address(key) for key in live.tasks}
+
+    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
+        state, history, now = machine.new(plan), History(plan), self._clock.now_ms()
+        started = ExecutionStarted(at=now, execution_id="test", seed=0, input=input, only=node)
+        machine.apply(state, started)
+        history.feed(started)
+        state.outputs = {(plan.by_name[name], ()): ports for name, ports in outputs.items() if name in plan.by_name}
+        for task in machine.decide(state, now).perform:
+            context = self._services(Context("test", plan.workflow_id, now, timezone=plan.timezone))
+            history.feed(await perform(state, task, context, self._clock.now_ms))
+        return history
+
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
         queue: asyncio.Queue[tuple[int, AnyEvent] | None] = asyncio.Queue()
@@ -248,9 +292,7 @@ class LocalRuntime:
 
     async def _start(self, start: Start) -> str:
         if self._admission.queued >= self._queue_limit:
-            raise RuntimeFailure(
-                "QUEUE_FULL", f"{self._queue_limit} executions wait for their turn: try again when some have ended"
-            )
+            raise self._full()
         plan = await self._definitions.plan(start.digest)
         now = self._clock.now_ms()
         live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
@@ -258,6 +300,11 @@ class LocalRuntime:
         self._pump(live)
         await stored
         return live.row.id
+
+    def _full(self) -> RuntimeFailure:
+        return RuntimeFailure(
+            "QUEUE_FULL", f"{self._admission.queued} executions wait for their turn: try again when some have ended"
+        )
 
     def _create(
         self,
@@ -413,27 +460,35 @@ class LocalRuntime:
             return Status.RUNNING
         return Status.WAITING
 
-    def _commit(self, live: _Live, status: Status, more: list[InsertExecution | Append]) -> None:
+    def _commit(self, live: _Live, status: Status, more: list[Write]) -> None:
         """Stores the buffer, the row, and `more` in one transaction."""
+        writes, done = self._leaving(live, status)
+        self._submit([*writes, *more], done)
+
+    def _leaving(self, live: _Live, status: Status) -> tuple[list[Write], Callable[[Exception | None], bool]]:
+        """Takes what is to be stored out of `live`, and says what to do when it is stored, or is not.
+
+        What to do answers whether the same writes have to be tried again.
+        """
         row, state = live.row, live.state
         events, live.buffer = live.buffer, []
         fresh, live.fresh = live.fresh, []
         held, live.held = live.held, []
-        stored, live.on_stored = live.on_stored, []
+        waiting, live.on_stored = live.on_stored, []
         first = live.seq - len(events) + 1
-        has_changed = live.is_new or status != row.status or live.wake_at != row.wake_at
+        is_new, live.is_new = live.is_new, False
+        has_changed = is_new or status != row.status or live.wake_at != row.wake_at
         row.status, row.wake_at = status, live.wake_at
         if status >= Status.SUCCESS:
             row.ended_at = self._clock.now_ms()
             row.failure_summary = state.failure.message if state.failure else ""
-        births = [InsertExecution(row)] if live.is_new else []
-        writes = [*births, Append(row.pk, first, events, row if has_changed and not live.is_new else None), *more]
-        is_new, live.is_new = live.is_new, False
+        births: list[Write] = [InsertExecution(row)] if is_new else []
+        append = Append(row.pk, first, events, row if has_changed and not is_new else None)
 
-        def done(error: Exception | None, tries: int = 0) -> None:
+        def done(error: Exception | None) -> bool:
             if error is None:
                 live.committing = False
-                for waiter in stored:
+                for waiter in waiting:
                     if not waiter.done():
                         waiter.set_result(None)
                 for queue in self._watchers.get(row.pk, ()):
@@ -444,17 +499,25 @@ class LocalRuntime:
             elif is_new or not isinstance(error, StoreUnavailable):
                 # Nobody was told that this execution exists, or the store can not take it at all.
                 self._discard(live)
-                for waiter in stored:
+                for waiter in waiting:
                     if not waiter.done():
                         waiter.set_exception(error)
             else:
-                log.error("commit_failed", execution_id=row.id, error=str(error), tries=tries + 1)
-                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
-                asyncio.get_running_loop().call_later(
-                    delay, lambda: self._store.submit(writes, lambda again: done(again, tries + 1))
-                )
+                return True
+            return False
 
-        self._store.submit(writes, done)
+        return [*births, append], done
+
+    def _submit(self, writes: list[Write], done: Callable[[Exception | None], bool], tries: int = 0) -> None:
+        """Stores `writes`; as long as the database is out of reach, again and again, for they are true already."""
+
+        def told(error: Exception | None) -> None:
+            if done(error):
+                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
+                log.error("commit_delayed", error=str(error), tries=tries + 1, seconds=delay)
+                asyncio.get_running_loop().call_later(delay, self._submit, writes, done, tries + 1)
+
+        self._store.submit(writes, told)
 
     def _when_stored(self, live: _Live) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -540,7 +603,7 @@ class LocalRuntime:
         children, live.children = live.children, []
         born: list[_Live] = []
         stillborn: list[tuple[StartChild, Failure]] = []
-        writes: list[InsertExecution | Append] = []
+        writes: list[Write] = []
         for child in children:
             try:
                 start = await self._child_start(live, child)
@@ -604,8 +667,7 @@ class LocalRuntime:
         live = await self._wake(parent_pk)
         if live is None:
             return
-        node, _, indexes = address.partition("[")
-        path = tuple(int(index) for index in indexes.rstrip("]").split("][")) if indexes else ()
+        node, path = parse_address(address)
         self._child_result(live, (live.state.plan.by_id[node], path), result)
 
     async def _cancel_child(self, live: _Live, child: str) -> None:

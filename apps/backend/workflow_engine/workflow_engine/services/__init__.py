@@ -1,0 +1,1 @@
+"""The gRPC services: thin, between the contract and the rooms below."""

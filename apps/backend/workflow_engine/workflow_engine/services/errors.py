@@ -1,0 +1,149 @@
+"""Failures as gRPC tells them: a canonical status code, a message for a person, google.rpc details for a program.
+
+Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
+
+| reason | code | for example |
+|---|---|---|
+| INVALID_REQUEST | INVALID_ARGUMENT | a field breaks a rule of the contract |
+| INVALID_WORKFLOW | INVALID_ARGUMENT | a cycle outside a loop, an unknown node type |
+| INVALID_CONTENT | INVALID_ARGUMENT | an import that is not YAML |
+| WORKFLOW_NOT_FOUND, EXECUTION_NOT_FOUND, VERSION_NOT_FOUND, NODE_NOT_FOUND | NOT_FOUND | an id that does not exist |
+| ETAG_MISMATCH | ABORTED | somebody else changed the draft first |
+| IDEMPOTENCY_KEY_REUSED | ALREADY_EXISTS | the key came with another request |
+| NOT_PUBLISHED | FAILED_PRECONDITION | a webhook for a workflow without a published version |
+| EXECUTION_ENDED, EXECUTION_RUNNING | FAILED_PRECONDITION | a signal for an execution that has ended |
+| NOTHING_TO_DO | FAILED_PRECONDITION | a retry of an execution without failed nodes |
+| QUEUE_FULL | RESOURCE_EXHAUSTED | too many executions wait for their turn |
+| SHUTTING_DOWN, STORE_UNAVAILABLE | UNAVAILABLE | the disk is full; nothing was stored |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from workflow_engine.engine.plan import Issue
+from workflow_engine.models.store import KeyReused, OwnershipLost, Stale, StoreUnavailable
+from workflow_engine.runtime.contract import RuntimeFailure
+
+DOMAIN = "workflow-engine"
+CODES = {
+    "INVALID_REQUEST": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_WORKFLOW": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_CONTENT": grpc.StatusCode.INVALID_ARGUMENT,
+    "WORKFLOW_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "EXECUTION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "VERSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "ETAG_MISMATCH": grpc.StatusCode.ABORTED,
+    "IDEMPOTENCY_KEY_REUSED": grpc.StatusCode.ALREADY_EXISTS,
+    "NOT_PUBLISHED": grpc.StatusCode.FAILED_PRECONDITION,
+    "EXECUTION_ENDED": grpc.StatusCode.FAILED_PRECONDITION,
+    "EXECUTION_RUNNING": grpc.StatusCode.FAILED_PRECONDITION,
+    "NOTHING_TO_DO": grpc.StatusCode.FAILED_PRECONDITION,
+    "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
+    "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+}
+
+
+class ServiceError(Exception):
+    """A request that is refused."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        violations: Iterable[tuple[str, str]] = (),
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        """`violations` are (field, what is wrong with it)."""
+        super().__init__(message)
+        self.reason, self.message = reason, message
+        self.violations = list(violations)
+        self.metadata = metadata or {}
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        return CODES[self.reason]
+
+    def status(self) -> status_pb2.Status:
+        """The error as google.rpc.Status, for the trailer `grpc-status-details-bin`."""
+        status = status_pb2.Status(code=self.code.value[0], message=self.message)
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        _pack(status, info)
+        if self.violations:
+            _pack(
+                status,
+                error_details_pb2.BadRequest(
+                    field_violations=[
+                        error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
+                        for field, description in self.violations
+                    ]
+                ),
+            )
+        if status.code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED):
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromSeconds(1)
+            _pack(status, retry)
+        return status
+
+
+def _pack(status: status_pb2.Status, detail: object) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)  # type: ignore[arg-type]
+    status.details.append(packed)
+
+
+def invalid_workflow(issues: Iterable[Issue]) -> ServiceError:
+    """A workflow that can not be stored, with every error in it."""
+    errors = [issue for issue in issues if issue.is_error]
+    first = errors[0]
+    where = " ".join(part for part in (f"node {first.node!r}" if first.node else "", first.field) if part)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    suggestion = f"; {first.suggestion}" if first.suggestion else ""
+    return ServiceError(
+        "INVALID_WORKFLOW",
+        f"{where}: {first.message}{suggestion}{more}",
+        violations=[
+            (
+                ".".join(part for part in (f"nodes[{issue.node}]" if issue.node else "", issue.field) if part),
+                f"{issue.code}: {issue.message}" + (f"; {issue.suggestion}" if issue.suggestion else ""),
+            )
+            for issue in errors
+        ],
+        metadata={"node_id": first.node, "field": first.field, "code": first.code},
+    )
+
+
+def no_workflow(id: str) -> ServiceError:
+    return ServiceError(
+        "WORKFLOW_NOT_FOUND", f"there is no workflow {id!r}", metadata={"workflow_id": id}
+    )
+
+
+def known(error: Exception) -> ServiceError | None:
+    """The refusal that an exception from below stands for; None when it is a fault of ours."""
+    match error:
+        case ServiceError():
+            return error
+        case RuntimeFailure():
+            return ServiceError(error.reason, error.message)
+        case Stale():
+            return ServiceError(
+                "ETAG_MISMATCH",
+                f"the draft has changed since you read it; {error}. Read it again and repeat your change on it",
+                metadata={"etag": str(error.revision)},
+            )
+        case KeyReused():
+            return ServiceError(
+                "IDEMPOTENCY_KEY_REUSED", f"the idempotency key {str(error)!r} was used for another request"
+            )
+        case StoreUnavailable() | OwnershipLost():
+            return ServiceError("STORE_UNAVAILABLE", str(error))
+        case _:
+            return None

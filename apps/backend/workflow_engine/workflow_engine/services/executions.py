@@ -1,0 +1,411 @@
+"""WorkflowService, second part: executions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from workflow_engine.engine import fork
+from workflow_engine.engine.events import (
+    AnyEvent,
+    CancelRequested,
+    OutcomeResolved,
+    Outcome,
+    PauseRequested,
+    ResumeRequested,
+    SignalReceived,
+    decode,
+)
+from workflow_engine.engine.history import History
+from workflow_engine.engine.items import Item, Items
+from workflow_engine.engine.plan import Plan
+from workflow_engine.engine.state import RunKey, parse_address
+from workflow_engine.models.store import ExecutionFilter, ExecutionRow, Status
+from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.runtime.contract import Start
+from workflow_engine.services import wire
+from workflow_engine.services.backend import Backend, canonical
+from workflow_engine.services.drafts import request_digest
+from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.paging import Page, token
+from workflow_engine.utils.structs import to_python
+
+DRAFT_MODES = (ex.EXECUTION_MODE_UNSPECIFIED, ex.MANUAL, ex.TEST)
+"""Modes that run the draft; all others run what is published."""
+DEFAULT_WAIT = 60.0
+"""Seconds that WaitExecution waits when it is not told how long."""
+
+
+class Executions:
+    """The RPCs about executions."""
+
+    backend: Backend
+
+    # starting
+
+    async def ExecuteWorkflow(
+        self, request: ex.ExecuteWorkflowRequest, context: Any
+    ) -> ex.ExecuteWorkflowResponse:
+        runtime = self.backend.runtime
+        id = await runtime.start(await self._start(request))
+        response = ex.ExecuteWorkflowResponse(
+            success=True, message="accepted", execution_id=id, status=ex.RUNNING
+        )
+        if request.HasField("wait") and await runtime.wait(id, request.wait.ToNanoseconds() / 1e9) is not None:
+            response.execution.CopyFrom(await self._execution(id))
+            response.status = response.execution.status
+            response.message = ex.ExecutionStatus.Name(response.status)
+        return response
+
+    async def BatchExecuteWorkflow(
+        self, request: ex.BatchExecuteWorkflowRequest, context: Any
+    ) -> ex.BatchExecuteWorkflowResponse:
+        starts = [await self._start(each) for each in request.requests]
+        ids = await self.backend.runtime.start_all(starts)
+        return ex.BatchExecuteWorkflowResponse(
+            success=True, message=f"{len(ids)} executions accepted", execution_ids=ids
+        )
+
+    async def _start(self, request: ex.ExecuteWorkflowRequest) -> Start:
+        backend = self.backend
+        row = await backend.workflow(request.workflow_id)
+        if request.version:
+            digest, version = await backend.definitions.resolve(row.id, request.version)
+        elif request.mode in DRAFT_MODES:
+            digest, version = await self._draft(row.draft), 0
+        else:
+            digest, version = await backend.definitions.resolve(row.id)
+        plan = await backend.definitions.plan(digest)
+        if request.trigger_node_id:
+            _check_trigger(plan, request.trigger_node_id)
+        return Start(
+            workflow_id=row.id,
+            digest=digest,
+            version=version,
+            user_id=row.user_id,
+            mode=request.mode or ex.MANUAL,
+            triggered_by=request.triggered_by,
+            input=wire.items_from_proto(request.input) or [Item()],
+            trigger=request.trigger_node_id,
+            idempotency_key=request.idempotency_key,
+            request_digest=request_digest(request),
+            priority=request.priority,
+        )
+
+    async def _draft(self, draft: bytes) -> str:
+        return await self.backend.store.keep_definition(canonical(pb.Workflow.FromString(draft)))
+
+    # seeing
+
+    async def GetExecutionStatus(
+        self, request: ex.GetExecutionStatusRequest, context: Any
+    ) -> ex.GetExecutionStatusResponse:
+        execution = await self._execution(request.execution_id, summary_only=request.summary_only)
+        return ex.GetExecutionStatusResponse(
+            success=True,
+            message=ex.ExecutionStatus.Name(execution.status),
+            execution=execution,
+            status=execution.status,
+        )
+
+    async def WaitExecution(self, request: ex.WaitExecutionRequest, context: Any) -> ex.WaitExecutionResponse:
+        timeout = request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else DEFAULT_WAIT
+        ended = await self.backend.runtime.wait(request.execution_id, timeout)
+        execution = await self._execution(request.execution_id)
+        return ex.WaitExecutionResponse(
+            success=ended is not None, message=ex.ExecutionStatus.Name(execution.status), execution=execution
+        )
+
+    async def GetExecutionHistory(
+        self, request: ex.GetExecutionHistoryRequest, context: Any
+    ) -> ex.GetExecutionHistoryResponse:
+        wanted = ExecutionFilter(
+            request.workflow_id,
+            request.user_id,
+            tuple(request.statuses),
+            request.since.ToMilliseconds() if request.HasField("since") else None,
+            request.until.ToMilliseconds() if request.HasField("until") else None,
+        )
+        page = Page.of(request)
+        store = self.backend.store
+        rows = await asyncio.to_thread(
+            store.executions, wanted, limit=page.limit + 1, offset=page.offset, before=page.before
+        )
+        more, rows = len(rows) > page.limit, rows[: page.limit]
+        return ex.GetExecutionHistoryResponse(
+            success=True,
+            message=f"{len(rows)} executions",
+            executions=[wire.execution_to_proto(row) for row in rows],
+            total=await asyncio.to_thread(store.count_executions, wanted),
+            next_page_token=token(rows[-1].pk) if more else "",
+        )
+
+    async def WatchExecution(
+        self, request: ex.WatchExecutionRequest, context: Any
+    ) -> AsyncIterator[ex.WatchExecutionResponse]:
+        row = await self._row(request.execution_id)
+        history = History(await self.backend.definitions.plan(row.digest))
+        async for seq, event in self.backend.runtime.watch(row.id):
+            changed = history.feed(event)
+            if seq >= request.from_seq:
+                yield ex.WatchExecutionResponse(
+                    event=wire.event_to_proto(row.id, seq, event),
+                    node_runs=[wire.run_to_proto(record) for record in changed],
+                    status=ex.ExecutionStatus.Value(history.status),
+                )
+
+    async def _row(self, execution_id: str) -> ExecutionRow:
+        row = await asyncio.to_thread(self.backend.store.execution, execution_id)
+        if row is None:
+            raise ServiceError(
+                "EXECUTION_NOT_FOUND",
+                f"there is no execution {execution_id!r}",
+                metadata={"execution_id": execution_id},
+            )
+        return row
+
+    async def _events(self, row: ExecutionRow) -> list[AnyEvent]:
+        events: list[AnyEvent] = []
+        read = self.backend.store.read_events
+        while stored := await asyncio.to_thread(read, row.pk, len(events) + 1, 10_000):
+            events += [decode(data) for _, data in stored]
+        return events
+
+    async def _execution(self, execution_id: str, *, summary_only: bool = False) -> ex.Execution:
+        row = await self._row(execution_id)
+        execution = wire.execution_to_proto(row)
+        if row.parent_pk is not None:
+            parent = await asyncio.to_thread(self.backend.store.execution_by_pk, row.parent_pk)
+            execution.parent_execution_id = parent.id if parent else ""
+        if summary_only:
+            return execution
+        history = History(await self.backend.definitions.plan(row.digest))
+        for event in await self._events(row):
+            history.feed(event)
+            execution.last_seq += 1
+        running = self.backend.runtime.running(execution_id)
+        for record in history.runs.values():
+            made = wire.run_to_proto(record, is_running=record.address in running)
+            execution.node_runs.append(made)
+            if made.HasField("waiting_for"):
+                execution.waiting_for.append(made.waiting_for)
+        if row.status is Status.NEW:
+            execution.waiting_for.add(
+                kind=ex.WAIT_KIND_CONCURRENCY,
+                detail="the workflow's limit of executions at once is reached; older ones come first",
+            )
+        elif row.status is Status.PAUSED:
+            execution.waiting_for.add(kind=ex.WAIT_KIND_PAUSED, detail="ResumeExecution lets it go on")
+        if history.started is not None:
+            execution.input.extend(wire.item_to_proto(item) for item in history.started.input)
+        if history.ended is not None:
+            execution.output.extend(wire.item_to_proto(item) for item in history.state.output)
+            execution.ClearField("failure")
+            if (failure := wire.failure_to_proto(history.ended.failure)) is not None:
+                execution.failure.CopyFrom(failure)
+        return execution
+
+    # steering
+
+    async def CancelExecution(
+        self, request: ex.CancelExecutionRequest, context: Any
+    ) -> ex.CancelExecutionResponse:
+        event = CancelRequested(at=self._now(), reason=request.reason, by=request.canceled_by)
+        took = await self.backend.runtime.send(request.execution_id, event)
+        row = await self._row(request.execution_id)
+        return ex.CancelExecutionResponse(
+            success=took,
+            message="cancelling" if took else "it was being cancelled already",
+            status=wire.execution_to_proto(row).status,
+        )
+
+    async def PauseExecution(
+        self, request: ex.PauseExecutionRequest, context: Any
+    ) -> ex.PauseExecutionResponse:
+        event = PauseRequested(at=self._now(), by=request.requested_by)
+        took = await self.backend.runtime.send(request.execution_id, event)
+        return ex.PauseExecutionResponse(success=took, message="paused" if took else "it was paused already")
+
+    async def ResumeExecution(
+        self, request: ex.ResumeExecutionRequest, context: Any
+    ) -> ex.ResumeExecutionResponse:
+        event = ResumeRequested(at=self._now(), by=request.requested_by)
+        took = await self.backend.runtime.send(request.execution_id, event)
+        return ex.ResumeExecutionResponse(success=took, message="resumed" if took else "it was not paused")
+
+    async def SignalExecution(
+        self, request: ex.SignalExecutionRequest, context: Any
+    ) -> ex.SignalExecutionResponse:
+        node, path = parse_address(request.address) if request.address else ("", None)
+        event = SignalReceived(
+            at=self._now(),
+            name=request.name,
+            payload=to_python(request.payload) if request.HasField("payload") else None,
+            sender=request.sender,
+            node=node,
+            path=path,
+        )
+        took = await self.backend.runtime.send(request.execution_id, event)
+        return ex.SignalExecutionResponse(success=took, message="delivered" if took else "refused")
+
+    async def ResolveAttempt(
+        self, request: ex.ResolveAttemptRequest, context: Any
+    ) -> ex.ResolveAttemptResponse:
+        node, path = parse_address(request.address)
+        decisions = {
+            ex.RESOLUTION_SUCCEEDED: "succeeded",
+            ex.RESOLUTION_FAILED: "failed",
+            ex.RESOLUTION_RETRY: "retry",
+        }
+        event = OutcomeResolved(
+            at=self._now(),
+            node=node,
+            path=path,
+            decision=decisions[request.resolution],
+            outputs=wire.outputs_from_proto(request.outputs),
+            by=request.resolved_by,
+        )
+        took = await self.backend.runtime.send(request.execution_id, event)
+        message = "resolved" if took else f"{request.address} does not wait for a resolution"
+        return ex.ResolveAttemptResponse(success=took, message=message)
+
+    def _now(self) -> int:
+        return self.backend.clock.now_ms()
+
+    # starting anew
+
+    async def RetryExecution(
+        self, request: ex.RetryExecutionRequest, context: Any
+    ) -> ex.RetryExecutionResponse:
+        row = await self._ended_row(request.execution_id)
+        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        seeds = fork.failed_runs(plan, events)
+        if not seeds and row.status is Status.SUCCESS:
+            raise ServiceError(
+                "NOTHING_TO_DO", "no node of this execution failed; RerunExecution runs it again from any node"
+            )
+        id = await self._again(row, plan, events, seeds, request.use_latest_definition, request.triggered_by)
+        return ex.RetryExecutionResponse(success=True, message="accepted", execution_id=id)
+
+    async def RerunExecution(
+        self, request: ex.RerunExecutionRequest, context: Any
+    ) -> ex.RerunExecutionResponse:
+        row = await self._ended_row(request.execution_id)
+        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        if unknown := [id for id in request.node_ids if id not in plan.by_id]:
+            raise ServiceError(
+                "NODE_NOT_FOUND",
+                f"the workflow of this execution has no node {unknown[0]!r}",
+                violations=[("node_ids", f"{id!r} does not exist") for id in unknown],
+            )
+        seeds = fork.runs_of(plan, events, request.node_ids)
+        id = await self._again(row, plan, events, seeds, request.use_latest_definition, request.triggered_by)
+        return ex.RerunExecutionResponse(success=True, message="accepted", execution_id=id)
+
+    async def ForkExecution(
+        self, request: ex.ForkExecutionRequest, context: Any
+    ) -> ex.ForkExecutionResponse:
+        row = await self._row(request.execution_id)
+        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        if request.from_seq > len(events):
+            raise ServiceError(
+                "INVALID_REQUEST",
+                f"from_seq: the journal has {len(events)} events",
+                violations=[("from_seq", f"must be at most {len(events)}")],
+            )
+        edited = {where: wire.items_from_proto(items.items) for where, items in request.edited_inputs.items()}
+        seeds: list[RunKey] = []
+        for where in edited:
+            node, path = parse_address(where)
+            if node not in plan.by_id:
+                raise ServiceError("NODE_NOT_FOUND", f"edited_inputs names {where!r}, which does not exist")
+            seeds.append((plan.by_id[node], path))
+        id = await self._again(
+            row,
+            plan,
+            events[: request.from_seq],
+            seeds,
+            request.use_latest_definition,
+            request.triggered_by,
+            edited=edited,
+            original=events,
+        )
+        return ex.ForkExecutionResponse(success=True, message="accepted", execution_id=id)
+
+    async def _ended_row(self, execution_id: str) -> ExecutionRow:
+        row = await self._row(execution_id)
+        if row.status < Status.SUCCESS:
+            raise ServiceError(
+                "EXECUTION_RUNNING",
+                f"execution {execution_id} has not ended; cancel it first, or use ForkExecution",
+                metadata={"execution_id": execution_id},
+            )
+        return row
+
+    async def _again(
+        self,
+        row: ExecutionRow,
+        plan: Plan,
+        events: list[AnyEvent],
+        anew: Iterable[RunKey],
+        latest: bool,
+        triggered_by: str,
+        *,
+        edited: dict[str, Items] | None = None,
+        original: list[AnyEvent] | None = None,
+    ) -> str:
+        """Starts an execution that takes over what does not rest on the runs `anew`."""
+        digest, version = row.digest, row.version
+        anew = list(anew)
+        if latest:
+            old = plan
+            digest, version, plan, changed = await self._latest(row)
+            anew += fork.runs_of(old, events, [node for node in changed if node in old.by_id])
+            named = [(old.nodes[index].id, path) for index, path in anew]
+            anew = [(plan.by_id[node], path) for node, path in named if node in plan.by_id]
+        reuse: list[Outcome] = fork.reusable(plan, events, anew)
+        started = History(plan)
+        started.feed((original or events)[0])
+        assert started.started is not None
+        return await self.backend.runtime.start(
+            Start(
+                workflow_id=row.workflow_id,
+                digest=digest,
+                version=version,
+                user_id=row.user_id,
+                mode=ex.RETRY,
+                triggered_by=triggered_by,
+                input=started.started.input,
+                trigger=started.started.trigger,
+                priority=row.priority,
+                retried_from=row.id,
+                reuse=reuse,
+                overrides=edited or {},
+            )
+        )
+
+    async def _latest(self, row: ExecutionRow) -> tuple[str, int, Plan, list[str]]:
+        """The newest definition of what `row` ran (its draft, or what is published), and what is new in it."""
+        backend = self.backend
+        if row.version:
+            digest, version = await backend.definitions.resolve(row.workflow_id)
+        else:
+            digest, version = await self._draft((await backend.workflow(row.workflow_id)).draft), 0
+        plan = await backend.definitions.plan(digest)
+        old = await asyncio.to_thread(backend.store.definition, row.digest)
+        new = await asyncio.to_thread(backend.store.definition, digest)
+        changed = fork.changed_nodes(pb.Workflow.FromString(old or b""), pb.Workflow.FromString(new or b""))
+        return digest, version, plan, changed
+
+
+def _check_trigger(plan: Plan, id: str) -> None:
+    index = plan.by_id.get(id)
+    if index is None or not plan.nodes[index].shape.is_trigger:
+        triggers = ", ".join(node.id for node in plan.nodes if node.shape.is_trigger) or "none"
+        raise ServiceError(
+            "NODE_NOT_FOUND",
+            f"trigger_node_id: {id!r} is no trigger of this workflow; it has {triggers}",
+            violations=[("trigger_node_id", f"is none of: {triggers}")],
+        )

@@ -1,0 +1,83 @@
+"""WorkflowService, fifth part: workflows as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+
+from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.services import wire
+from workflow_engine.services.backend import MANAGED, Backend
+from workflow_engine.services.drafts import create
+from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.interceptor import check
+
+
+class Portability:
+    """The RPCs that write and read text."""
+
+    backend: Backend
+
+    async def ExportWorkflow(
+        self, request: ws.ExportWorkflowRequest, context: Any
+    ) -> ws.ExportWorkflowResponse:
+        workflow = await self.backend.definition(request.workflow_id, request.version)
+        for name in MANAGED:
+            workflow.ClearField(name)
+        tree = json_format.MessageToDict(workflow, preserving_proto_field_name=True)
+        match request.format:
+            case ws.WORKFLOW_FORMAT_YAML:
+                content = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+            case ws.WORKFLOW_FORMAT_UNSPECIFIED | ws.WORKFLOW_FORMAT_JSON:
+                content = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+            case _:
+                raise ServiceError(
+                    "INVALID_REQUEST",
+                    "format: workflows are written as JSON or YAML",
+                    violations=[("format", "is for import only")],
+                )
+        return ws.ExportWorkflowResponse(success=True, message=f"{len(content)} characters", content=content)
+
+    async def ImportWorkflow(
+        self, request: ws.ImportWorkflowRequest, context: Any
+    ) -> ws.ImportWorkflowResponse:
+        report: list[pb.ValidationIssue] = []
+        workflow = parse(request.content)
+        workflow.id = self.backend.new_id("wf")
+        workflow.user_id = request.user_id or workflow.user_id
+        workflow.name = workflow.name or "Imported workflow"
+        check(workflow)
+        if request.dry_run:
+            self.backend.pinned_versions(workflow)
+            report += [wire.issue_to_proto(issue) for issue in self.backend.planned(workflow).issues]
+            return ws.ImportWorkflowResponse(
+                success=True, message="it can be imported", workflow=workflow, report=report
+            )
+        id, warnings = await create(self.backend, workflow)
+        row = await self.backend.workflow(id)
+        return ws.ImportWorkflowResponse(
+            success=True,
+            message=f"imported {row.name!r}",
+            workflow=wire.workflow_to_proto(row),
+            report=[*report, *warnings],
+        )
+
+
+def parse(content: str) -> pb.Workflow:
+    """A workflow from JSON or YAML, which is read as a superset of it. Raises ServiceError."""
+    try:
+        tree = yaml.safe_load(content)
+        if not isinstance(tree, dict):
+            raise ValueError("it holds no mapping")
+        return json_format.ParseDict(tree, pb.Workflow())
+    except (yaml.YAMLError, ValueError, json_format.ParseError, RecursionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ServiceError(
+            "INVALID_CONTENT",
+            f"content: this is no workflow in JSON or YAML: {first}",
+            violations=[("content", str(error)[:1000])],
+        ) from None
