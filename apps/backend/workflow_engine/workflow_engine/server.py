@@ -32,9 +32,7 @@ from workflow_engine.services.workflow_service import WorkflowService
 
 log = get_logger(__name__)
 
-SERVICES = tuple(
-    service.full_name for service in workflow_service_pb2.DESCRIPTOR.services_by_name.values()
-)
+SERVICES = tuple(service.full_name for service in workflow_service_pb2.DESCRIPTOR.services_by_name.values())
 
 
 @dataclass(slots=True)
@@ -84,7 +82,10 @@ async def start(settings: Settings, registry: Registry | None = None) -> Server:
         await asyncio.to_thread(upgrade, url)
         store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
         stack.callback(store.close)
-        await asyncio.to_thread(store.acquire_ownership, on_wait=lambda: log.info("standby", reason="another process owns the database"))
+        await asyncio.to_thread(
+            store.acquire_ownership,
+            on_wait=lambda: log.info("standby", reason="another process owns the database"),
+        )
         http = EgressClient(allow=settings.egress_allow)
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
@@ -128,9 +129,7 @@ async def start(settings: Settings, registry: Registry | None = None) -> Server:
         )
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-        reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         await runtime.open()
         stack.push_async_callback(runtime.close)

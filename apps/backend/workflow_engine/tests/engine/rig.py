@@ -7,9 +7,11 @@ Pure nodes run for real. Two node types have no code of their own, so that a sto
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from google.protobuf import json_format
+from pydantic import ConfigDict
 
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import (
@@ -46,7 +48,7 @@ START = 1_750_000_000_000
 
 
 class AnyParameters(Parameters):
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
 
 
 class Task(Node[AnyParameters]):
@@ -91,7 +93,7 @@ def workflow(drawing: dict[str, Any]) -> pb.Workflow:
 def _links(text: str) -> Iterable[dict[str, str]]:
     """`a -> b -> c.input_1` is two connections."""
     ends = [end.strip() for end in text.split("->")]
-    for source, target in zip(ends, ends[1:], strict=False):
+    for source, target in pairwise(ends):
         from_node, _, from_port = source.partition(".")
         to_node, _, to_port = target.partition(".")
         # A middle end names its input port; what leaves it is its main output.
@@ -230,7 +232,11 @@ class Rig:
         return self.feed(ResumeRequested(at=self.now))
 
     def child_ends(
-        self, child: str, status: str = "SUCCESS", output: Iterable[dict[str, Any]] = (), failure: Failure | None = None
+        self,
+        child: str,
+        status: str = "SUCCESS",
+        output: Iterable[dict[str, Any]] = (),
+        failure: Failure | None = None,
     ) -> Rig:
         spawned = self.children.pop(child)
         return self.feed(
@@ -245,7 +251,9 @@ class Rig:
     def resolve(self, run: str, decision: str, output: Iterable[dict[str, Any]] = ()) -> Rig:
         node, path = parse(run)
         return self.feed(
-            OutcomeResolved(at=self.now, node=node, path=path, decision=decision, outputs={"main": items(output)})
+            OutcomeResolved(
+                at=self.now, node=node, path=path, decision=decision, outputs={"main": items(output)}
+            )
         )
 
     def crash(self) -> Rig:
@@ -298,7 +306,9 @@ class Rig:
             for task in ready.perform:
                 self.performed.append(f"{self._address(task.key)}#{task.work.attempt}")
                 if task.node.shape.effect is Effect.PURE:
-                    context = Context(self.state.execution_id, self.plan.workflow_id, self.now, self.state.depth)
+                    context = Context(
+                        self.state.execution_id, self.plan.workflow_id, self.now, self.state.depth
+                    )
                     self._append(run_now(perform(self.state, task, context, lambda: self.now)))
                     todo = True
                 else:

@@ -24,11 +24,7 @@ def failed_runs(plan: Plan, events: Iterable[AnyEvent]) -> list[RunKey]:
     for event in events:
         history.feed(event)
     failed = [record.key for record in history.runs.values() if record.status == "failed"]
-    return [
-        key
-        for key in failed
-        if not any(_encloses(plan, key, other) for other in failed)
-    ]
+    return [key for key in failed if not any(_encloses(plan, key, other) for other in failed)]
 
 
 def _encloses(plan: Plan, owner: RunKey, inner: RunKey) -> bool:

@@ -121,9 +121,7 @@ class History:
             record = self.runs[key] = RunRecord(key, node.id, node.name)
         return record
 
-    def _attempted(
-        self, event: AttemptStarted | NodeSucceeded | AttemptFailed | NodeSuspended | NodeIterated
-    ) -> None:
+    def _attempted(self, event: AttemptStarted | NodeSucceeded | AttemptFailed | NodeSuspended | NodeIterated) -> None:
         key = (self.state.plan.by_id[event.node], event.path)
         record = self._record(key)
         started = event.at if isinstance(event, AttemptStarted | NodeIterated) else event.started_at
@@ -159,9 +157,7 @@ class History:
             case Waiting() as waiting:
                 record.status = "waiting"
                 kind = "signal" if waiting.signal is not None else "children" if waiting.children else "timer"
-                record.wait = Wait(
-                    kind, waiting.detail, waiting.until, waiting.signal or "", waiting.children
-                )
+                record.wait = Wait(kind, waiting.detail, waiting.until, waiting.signal or "", waiting.children)
             case Parked():
                 record.status = "waiting"
                 record.wait = Wait("unknown_outcome", "someone must say whether the effect happened")

@@ -182,7 +182,9 @@ def _start(state: State, event: ExecutionStarted) -> None:
     plan = state.plan
     state.execution_id, state.seed, state.started_at = event.execution_id, event.seed, event.at
     state.depth, state.input = event.depth, event.input
-    state.reuse = {(plan.by_id[each.node], each.path, each.turn): each for each in event.reuse if each.node in plan.by_id}
+    state.reuse = {
+        (plan.by_id[each.node], each.path, each.turn): each for each in event.reuse if each.node in plan.by_id
+    }
     state.overrides = event.overrides
     if plan.timeout:
         _arm(state, event.at + plan.timeout, EXECUTION, "deadline")
@@ -655,7 +657,10 @@ def _child_ended(state: State, event: ChildEnded) -> None:
     if len(results) == len(run.children):
         order = {child: position for position, child in enumerate(run.children)}
         _resume(
-            state, key, waiting, Resume("children", results=sorted(results, key=lambda result: order[result.id]))
+            state,
+            key,
+            waiting,
+            Resume("children", results=sorted(results, key=lambda result: order[result.id])),
         )
 
 
@@ -791,9 +796,7 @@ def _start_runs(state: State, now: int, ready: Ready) -> None:
             _append(state, ready, outcome)
             continue
         if node.shape.effect is Effect.AT_MOST_ONCE:
-            attempt = AttemptStarted(
-                at=now, node=node.id, path=key[1], attempt=run.work.attempt, turn=run.work.turn
-            )
+            attempt = AttemptStarted(at=now, node=node.id, path=key[1], attempt=run.work.attempt, turn=run.work.turn)
             _append(state, ready, attempt)
         else:
             state.runs[key] = running = Running(run.work)
@@ -810,9 +813,7 @@ def _known_outcome(state: State, key: RunKey, node: PlanNode, work: Work, now: i
     elif state.reuse and (known := state.reuse.pop((*key, work.turn), None)) is not None:
         if isinstance(known, NodeSucceeded):
             # Children that nobody waited for were started then; they are not started again.
-            return replace(
-                known, at=now, attempt=work.attempt, started_at=now, source="reused", spawned=[], usage={}
-            )
+            return replace(known, at=now, attempt=work.attempt, started_at=now, source="reused", spawned=[], usage={})
         return replace(known, at=now)
     else:
         return None

@@ -249,9 +249,7 @@ class _Builder:
         else:
             message = f"there is no node type {node.type!r}"
             suggestion = closest(node.type, self.catalogue.types()) or "ListNodeTypes shows what there is"
-        self.error(
-            "UNKNOWN_NODE_TYPE", message, node=node.id, field=f"nodes[{position}].type", suggestion=suggestion
-        )
+        self.error("UNKNOWN_NODE_TYPE", message, node=node.id, field=f"nodes[{position}].type", suggestion=suggestion)
 
     def plan_node(self, node: pb.Node, name: str, kind: NodeKind) -> PlanNode:
         parameters = struct_to_dict(node.parameters)
@@ -653,7 +651,7 @@ def _carries(port: Port) -> str:
     return "items" if port.kind is PortKind.DATA else f"a {port.resource}"
 
 
-def _unknown_outcome(value: int) -> str:
+def _unknown_outcome(value: pb.UnknownOutcome.ValueType) -> str:
     name = pb.UnknownOutcome.Name(value).removeprefix("UNKNOWN_OUTCOME_").lower()
     return "park" if name == "unspecified" else name
 

@@ -14,6 +14,7 @@ A node without effects has a plain `run`; one that touches the world declares `e
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -183,7 +184,7 @@ class Node(Generic[P]):
     credentials: ClassVar[tuple[CredentialSlot, ...]] = ()
     literals: ClassVar[frozenset[str]] = frozenset()
     """Parameters in which `{{` has no meaning of ours, such as code or a template in another language."""
-    parameters: ClassVar[type[Parameters]]
+    parameters: ClassVar[builtins.type[Parameters]]
     """Found from the class's type argument."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -262,7 +263,9 @@ def problem(error: Any) -> ParameterProblem:
         case "missing":
             return ParameterProblem(place, f"{place} is required", code="MISSING_PARAMETER")
         case "extra_forbidden":
-            return ParameterProblem(place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER")
+            return ParameterProblem(
+                place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER"
+            )
         case _:
             return ParameterProblem(place, f"{place or 'parameters'}: {error['msg']}")
 

@@ -208,7 +208,7 @@ class LocalRuntime:
             writes += parts
             told.append(done)
         # All are new, so that none of them asks for another try.
-        self._submit(writes, lambda error: any([done(error) for done in told]))
+        self._submit(writes, lambda error: sum(done(error) for done in told) > 0)
         await asyncio.gather(*stored)
         return [live.row.id for live in born]
 
@@ -303,7 +303,8 @@ class LocalRuntime:
 
     def _full(self) -> RuntimeFailure:
         return RuntimeFailure(
-            "QUEUE_FULL", f"{self._admission.queued} executions wait for their turn: try again when some have ended"
+            "QUEUE_FULL",
+            f"{self._admission.queued} executions wait for their turn: try again when some have ended",
         )
 
     def _create(
@@ -424,9 +425,7 @@ class LocalRuntime:
 
     def _context(self, live: _Live, now: int) -> Context:
         plan = live.state.plan
-        return self._services(
-            Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone)
-        )
+        return self._services(Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone))
 
     def _abort(self, live: _Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from typing import Final
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.engine.plan import Built, build
-from workflow_engine.models.store import Store, Workflow
+from workflow_engine.models.store import Store
+from workflow_engine.models.workflow import Workflow
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.services.errors import ServiceError, invalid_workflow, no_workflow
 
-MANAGED = ("etag", "published_version", "draft_revision", "active", "created_at", "updated_at")
+MANAGED: Final = ("etag", "published_version", "draft_revision", "active", "created_at", "updated_at")
 """Fields of a Workflow that the server answers with; they are no part of a definition."""
 
 
@@ -75,6 +77,11 @@ def canonical(workflow: pb.Workflow) -> bytes:
     """A definition as it is stored: without what the server manages, and always the same bytes."""
     bare = pb.Workflow()
     bare.CopyFrom(workflow)
-    for name in MANAGED:
-        bare.ClearField(name)
+    strip(bare)
     return bare.SerializeToString(deterministic=True)
+
+
+def strip(workflow: pb.Workflow) -> None:
+    """Takes out what the server manages."""
+    for name in MANAGED:
+        workflow.ClearField(name)

@@ -36,9 +36,7 @@ class Drafts:
         workflow.user_id = request.user_id or workflow.user_id
         if not workflow.nodes:
             workflow.nodes.append(START)
-        id, warnings = await create(
-            self.backend, workflow, key=request.idempotency_key, digest=request_digest(request)
-        )
+        id, warnings = await create(self.backend, workflow, key=request.idempotency_key, digest=request_digest(request))
         row = await self.backend.workflow(id)
         return ws.CreateWorkflowResponse(
             success=True,
@@ -50,9 +48,7 @@ class Drafts:
     async def GetWorkflow(self, request: ws.GetWorkflowRequest, context: Any) -> ws.GetWorkflowResponse:
         if request.version:
             workflow = await self.backend.version(request.workflow_id, request.version)
-            return ws.GetWorkflowResponse(
-                success=True, message=f"version {request.version}", workflow=workflow
-            )
+            return ws.GetWorkflowResponse(success=True, message=f"version {request.version}", workflow=workflow)
         row = await self.backend.workflow(request.workflow_id)
         return ws.GetWorkflowResponse(success=True, message="the draft", workflow=wire.workflow_to_proto(row))
 
@@ -109,9 +105,7 @@ class Drafts:
             next_page_token=token(rows[-1].updated_at, rows[-1].id) if more else "",
         )
 
-    async def ValidateWorkflow(
-        self, request: ws.ValidateWorkflowRequest, context: Any
-    ) -> ws.ValidateWorkflowResponse:
+    async def ValidateWorkflow(self, request: ws.ValidateWorkflowRequest, context: Any) -> ws.ValidateWorkflowResponse:
         workflow = request.workflow
         if not request.HasField("workflow"):
             workflow = await self.backend.definition(request.workflow_id, 0)
@@ -185,12 +179,12 @@ async def save(backend: Backend, workflow: pb.Workflow, revision: int) -> list[p
 def replace_field(target: Message, source: Message, name: str) -> None:
     """Makes one field of `target` what it is in `source`, set or not."""
     field = target.DESCRIPTOR.fields_by_name[name]
-    target.ClearField(name)  # type: ignore[arg-type]
+    target.ClearField(name)
     if field.is_repeated:
         getattr(target, name).extend(getattr(source, name))
     elif field.message_type is None:
         setattr(target, name, getattr(source, name))
-    elif source.HasField(name):  # type: ignore[arg-type]
+    elif source.HasField(name):
         getattr(target, name).CopyFrom(getattr(source, name))
 
 

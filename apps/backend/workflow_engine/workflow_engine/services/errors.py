@@ -121,9 +121,7 @@ def invalid_workflow(issues: Iterable[Issue]) -> ServiceError:
 
 
 def no_workflow(id: str) -> ServiceError:
-    return ServiceError(
-        "WORKFLOW_NOT_FOUND", f"there is no workflow {id!r}", metadata={"workflow_id": id}
-    )
+    return ServiceError("WORKFLOW_NOT_FOUND", f"there is no workflow {id!r}", metadata={"workflow_id": id})
 
 
 def known(error: Exception) -> ServiceError | None:

@@ -10,8 +10,8 @@ from workflow_engine.engine import fork
 from workflow_engine.engine.events import (
     AnyEvent,
     CancelRequested,
-    OutcomeResolved,
     Outcome,
+    OutcomeResolved,
     PauseRequested,
     ResumeRequested,
     SignalReceived,
@@ -45,14 +45,10 @@ class Executions:
 
     # starting
 
-    async def ExecuteWorkflow(
-        self, request: ex.ExecuteWorkflowRequest, context: Any
-    ) -> ex.ExecuteWorkflowResponse:
+    async def ExecuteWorkflow(self, request: ex.ExecuteWorkflowRequest, context: Any) -> ex.ExecuteWorkflowResponse:
         runtime = self.backend.runtime
         id = await runtime.start(await self._start(request))
-        response = ex.ExecuteWorkflowResponse(
-            success=True, message="accepted", execution_id=id, status=ex.RUNNING
-        )
+        response = ex.ExecuteWorkflowResponse(success=True, message="accepted", execution_id=id, status=ex.RUNNING)
         if request.HasField("wait") and await runtime.wait(id, request.wait.ToNanoseconds() / 1e9) is not None:
             response.execution.CopyFrom(await self._execution(id))
             response.status = response.execution.status
@@ -151,7 +147,7 @@ class Executions:
             changed = history.feed(event)
             if seq >= request.from_seq:
                 yield ex.WatchExecutionResponse(
-                    event=wire.event_to_proto(row.id, seq, event),
+                    event=wire.event_to_proto(seq, event),
                     node_runs=[wire.run_to_proto(record) for record in changed],
                     status=ex.ExecutionStatus.Value(history.status),
                 )
@@ -209,9 +205,7 @@ class Executions:
 
     # steering
 
-    async def CancelExecution(
-        self, request: ex.CancelExecutionRequest, context: Any
-    ) -> ex.CancelExecutionResponse:
+    async def CancelExecution(self, request: ex.CancelExecutionRequest, context: Any) -> ex.CancelExecutionResponse:
         event = CancelRequested(at=self._now(), reason=request.reason, by=request.canceled_by)
         took = await self.backend.runtime.send(request.execution_id, event)
         row = await self._row(request.execution_id)
@@ -221,23 +215,17 @@ class Executions:
             status=wire.execution_to_proto(row).status,
         )
 
-    async def PauseExecution(
-        self, request: ex.PauseExecutionRequest, context: Any
-    ) -> ex.PauseExecutionResponse:
+    async def PauseExecution(self, request: ex.PauseExecutionRequest, context: Any) -> ex.PauseExecutionResponse:
         event = PauseRequested(at=self._now(), by=request.requested_by)
         took = await self.backend.runtime.send(request.execution_id, event)
         return ex.PauseExecutionResponse(success=took, message="paused" if took else "it was paused already")
 
-    async def ResumeExecution(
-        self, request: ex.ResumeExecutionRequest, context: Any
-    ) -> ex.ResumeExecutionResponse:
+    async def ResumeExecution(self, request: ex.ResumeExecutionRequest, context: Any) -> ex.ResumeExecutionResponse:
         event = ResumeRequested(at=self._now(), by=request.requested_by)
         took = await self.backend.runtime.send(request.execution_id, event)
         return ex.ResumeExecutionResponse(success=took, message="resumed" if took else "it was not paused")
 
-    async def SignalExecution(
-        self, request: ex.SignalExecutionRequest, context: Any
-    ) -> ex.SignalExecutionResponse:
+    async def SignalExecution(self, request: ex.SignalExecutionRequest, context: Any) -> ex.SignalExecutionResponse:
         node, path = parse_address(request.address) if request.address else ("", None)
         event = SignalReceived(
             at=self._now(),
@@ -250,9 +238,7 @@ class Executions:
         took = await self.backend.runtime.send(request.execution_id, event)
         return ex.SignalExecutionResponse(success=took, message="delivered" if took else "refused")
 
-    async def ResolveAttempt(
-        self, request: ex.ResolveAttemptRequest, context: Any
-    ) -> ex.ResolveAttemptResponse:
+    async def ResolveAttempt(self, request: ex.ResolveAttemptRequest, context: Any) -> ex.ResolveAttemptResponse:
         node, path = parse_address(request.address)
         decisions = {
             ex.RESOLUTION_SUCCEEDED: "succeeded",
@@ -276,22 +262,19 @@ class Executions:
 
     # starting anew
 
-    async def RetryExecution(
-        self, request: ex.RetryExecutionRequest, context: Any
-    ) -> ex.RetryExecutionResponse:
+    async def RetryExecution(self, request: ex.RetryExecutionRequest, context: Any) -> ex.RetryExecutionResponse:
         row = await self._ended_row(request.execution_id)
         plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
         seeds = fork.failed_runs(plan, events)
         if not seeds and row.status is Status.SUCCESS:
             raise ServiceError(
-                "NOTHING_TO_DO", "no node of this execution failed; RerunExecution runs it again from any node"
+                "NOTHING_TO_DO",
+                "no node of this execution failed; RerunExecution runs it again from any node",
             )
         id = await self._again(row, plan, events, seeds, request.use_latest_definition, request.triggered_by)
         return ex.RetryExecutionResponse(success=True, message="accepted", execution_id=id)
 
-    async def RerunExecution(
-        self, request: ex.RerunExecutionRequest, context: Any
-    ) -> ex.RerunExecutionResponse:
+    async def RerunExecution(self, request: ex.RerunExecutionRequest, context: Any) -> ex.RerunExecutionResponse:
         row = await self._ended_row(request.execution_id)
         plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
         if unknown := [id for id in request.node_ids if id not in plan.by_id]:
@@ -304,9 +287,7 @@ class Executions:
         id = await self._again(row, plan, events, seeds, request.use_latest_definition, request.triggered_by)
         return ex.RerunExecutionResponse(success=True, message="accepted", execution_id=id)
 
-    async def ForkExecution(
-        self, request: ex.ForkExecutionRequest, context: Any
-    ) -> ex.ForkExecutionResponse:
+    async def ForkExecution(self, request: ex.ForkExecutionRequest, context: Any) -> ex.ForkExecutionResponse:
         row = await self._row(request.execution_id)
         plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
         if request.from_seq > len(events):

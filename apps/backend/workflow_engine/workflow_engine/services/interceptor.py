@@ -20,7 +20,7 @@ Handler = Any
 Context = Any
 
 
-class ContractInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class ContractInterceptor(grpc.aio.ServerInterceptor):
     """Validates requests of our own services, and turns exceptions into google.rpc statuses."""
 
     async def intercept_service(

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
-from workflow_engine.services.backend import MANAGED, Backend
+from workflow_engine.services.backend import Backend, strip
 from workflow_engine.services.drafts import create
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.interceptor import check
@@ -22,12 +22,9 @@ class Portability:
 
     backend: Backend
 
-    async def ExportWorkflow(
-        self, request: ws.ExportWorkflowRequest, context: Any
-    ) -> ws.ExportWorkflowResponse:
+    async def ExportWorkflow(self, request: ws.ExportWorkflowRequest, context: Any) -> ws.ExportWorkflowResponse:
         workflow = await self.backend.definition(request.workflow_id, request.version)
-        for name in MANAGED:
-            workflow.ClearField(name)
+        strip(workflow)
         tree = json_format.MessageToDict(workflow, preserving_proto_field_name=True)
         match request.format:
             case ws.WORKFLOW_FORMAT_YAML:
@@ -42,9 +39,7 @@ class Portability:
                 )
         return ws.ExportWorkflowResponse(success=True, message=f"{len(content)} characters", content=content)
 
-    async def ImportWorkflow(
-        self, request: ws.ImportWorkflowRequest, context: Any
-    ) -> ws.ImportWorkflowResponse:
+    async def ImportWorkflow(self, request: ws.ImportWorkflowRequest, context: Any) -> ws.ImportWorkflowResponse:
         report: list[pb.ValidationIssue] = []
         workflow = parse(request.content)
         workflow.id = self.backend.new_id("wf")

@@ -145,6 +145,7 @@ def _number(value: Any) -> float:
 
 
 def _defined_only(field: FieldDescriptor, wanted: bool) -> Check:
+    assert field.enum_type is not None
     numbers = {value.number for value in field.enum_type.values}
     names = ", ".join(value.name for value in field.enum_type.values if value.number)
     return lambda value: f"{value} is none of {names}" if value is not None and value not in numbers else None

@@ -20,9 +20,7 @@ class Versions:
 
     backend: Backend
 
-    async def PublishWorkflow(
-        self, request: ws.PublishWorkflowRequest, context: Any
-    ) -> ws.PublishWorkflowResponse:
+    async def PublishWorkflow(self, request: ws.PublishWorkflowRequest, context: Any) -> ws.PublishWorkflowResponse:
         row = await self.backend.workflow(request.workflow_id)
         workflow = pb.Workflow.FromString(row.draft)
         self.backend.planned(workflow)
@@ -81,9 +79,7 @@ class Versions:
         edits = diff(before, after)
         return ws.DiffWorkflowResponse(success=True, message=f"{len(edits)} edits", edits=edits)
 
-    async def RollbackWorkflow(
-        self, request: ws.RollbackWorkflowRequest, context: Any
-    ) -> ws.RollbackWorkflowResponse:
+    async def RollbackWorkflow(self, request: ws.RollbackWorkflowRequest, context: Any) -> ws.RollbackWorkflowResponse:
         row = await self.backend.workflow(request.workflow_id)
         workflow = pb.Workflow.FromString(row.draft)
         version = await self.backend.version(request.workflow_id, request.version)

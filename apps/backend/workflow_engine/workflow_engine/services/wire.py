@@ -14,7 +14,8 @@ from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Issue, item_from_proto
 from workflow_engine.engine.shape import Port, PortKind, Shape
 from workflow_engine.engine.state import address
-from workflow_engine.models.store import ExecutionRow, Workflow, WorkflowVersion
+from workflow_engine.models.store import ExecutionRow
+from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
@@ -172,7 +173,7 @@ def execution_to_proto(row: ExecutionRow) -> ex.Execution:
     )
 
 
-def event_to_proto(execution_id: str, seq: int, event: events.AnyEvent) -> ex.ExecutionEvent:
+def event_to_proto(seq: int, event: events.AnyEvent) -> ex.ExecutionEvent:
     data = {
         name: _named(value)
         for name, value in msgspec.structs.asdict(event).items()
@@ -180,7 +181,6 @@ def event_to_proto(execution_id: str, seq: int, event: events.AnyEvent) -> ex.Ex
     }
     where = address(event.node, event.path) if isinstance(event, events.RunEvent) and event.node else ""
     return ex.ExecutionEvent(
-        execution_id=execution_id,
         seq=seq,
         at=timestamp(event.at),
         type=EVENT_TYPES[type(event)],

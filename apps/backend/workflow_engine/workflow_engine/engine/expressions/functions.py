@@ -133,7 +133,13 @@ TABLE: list[tuple[str, bool, list[cel.Type], cel.Type, Implementation]] = [
     ("split", True, [T.STRING, T.STRING], LIST, _split),
     ("replace", True, [T.STRING, T.STRING, T.STRING], T.STRING, _replace),
     ("substring", True, [T.STRING, T.INT], T.STRING, lambda text, start: text[max(start, 0) :]),
-    ("substring", True, [T.STRING, T.INT, T.INT], T.STRING, lambda text, start, end: text[max(start, 0) : max(end, 0)]),
+    (
+        "substring",
+        True,
+        [T.STRING, T.INT, T.INT],
+        T.STRING,
+        lambda text, start, end: text[max(start, 0) : max(end, 0)],
+    ),
     ("indexOf", True, [T.STRING, T.STRING], T.INT, str.find),
     ("urlEncode", True, [T.STRING], T.STRING, lambda text: _text(quote(text, safe=""))),
     ("urlDecode", True, [T.STRING], T.STRING, unquote),
@@ -151,7 +157,13 @@ TABLE: list[tuple[str, bool, list[cel.Type], cel.Type, Implementation]] = [
     ("reverse", True, [LIST], LIST, lambda values: values[::-1]),
     ("distinct", True, [LIST], LIST, _distinct),
     ("flatten", True, [LIST], LIST, _flatten),
-    ("slice", True, [LIST, T.INT, T.INT], LIST, lambda values, start, end: values[max(start, 0) : max(end, 0)]),
+    (
+        "slice",
+        True,
+        [LIST, T.INT, T.INT],
+        LIST,
+        lambda values, start, end: values[max(start, 0) : max(end, 0)],
+    ),
     ("pluck", True, [LIST, T.STRING], LIST, lambda values, key: [value.get(key) for value in values]),
     ("range", False, [T.INT], LIST, _range),
     ("keys", True, [MAP], LIST, lambda value: sorted(value)),
@@ -163,7 +175,7 @@ TABLE: list[tuple[str, bool, list[cel.Type], cel.Type, Implementation]] = [
     ("round", False, [T.DOUBLE, T.INT], T.DOUBLE, _round),
     ("round", False, [T.INT], T.DOUBLE, float),
 ]
-for _name, _type in ANY.items():
+for _type in ANY.values():
     TABLE.append(("toJson", False, [_type], T.STRING, lambda value: _text(json.dumps(value, ensure_ascii=False))))
     TABLE.append(("toText", False, [_type], T.STRING, lambda value: _text(to_text(value))))
 

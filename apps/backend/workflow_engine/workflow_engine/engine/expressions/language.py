@@ -56,7 +56,7 @@ class LanguageError(Exception):
 
 @cache
 def environment() -> cel.Env:
-    kinds = {name: cel.Type.DYN for name in VARIABLES} | {"now": cel.Type.TIMESTAMP}
+    kinds = dict.fromkeys(VARIABLES, cel.Type.DYN) | {"now": cel.Type.TIMESTAMP}
     return cel.NewEnv(
         variables=kinds,
         functions=declarations(),
@@ -229,7 +229,9 @@ def _run_error(text: str, values: Mapping[str, Any]) -> LanguageError:
         known = sorted(str(key) for key in (values.get("json") or {}))
         near = difflib.get_close_matches(missing[1], known, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"json has {', '.join(known[:12]) or 'no keys'}"
-        return LanguageError(f"there is no key {missing[1]!r}", hint=f"{hint}; where it may be absent, ask has(...) first")
+        return LanguageError(
+            f"there is no key {missing[1]!r}", hint=f"{hint}; where it may be absent, ask has(...) first"
+        )
     if "Iteration budget" in message:
         return LanguageError("the expression runs over too many elements", hint="use a filter, aggregate or split node")
     if "No matching overloads" in message:

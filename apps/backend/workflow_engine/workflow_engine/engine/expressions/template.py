@@ -207,7 +207,10 @@ def _text(template: str, field: str, expressions: list[_Expression]) -> _Part:
         end = _end(template, start + 2)
         if end < 0:
             raise ExpressionError(
-                "this {{ is never closed", field=field, offset=start, hint="close it with }}, or write {{ '{{' }}"
+                "this {{ is never closed",
+                field=field,
+                offset=start,
+                hint="close it with }}, or write {{ '{{' }}",
             )
         source = template[start + 2 : end]
         try:
