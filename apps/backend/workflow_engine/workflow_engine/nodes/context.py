@@ -23,6 +23,9 @@ class HttpResponse(Protocol):
 
     async def read(self) -> bytes: ...
     def stream(self) -> AsyncIterator[bytes]: ...
+    async def close(self) -> None:
+        """Lets the connection go; needed when the body is not read to its end."""
+        ...
 
 
 class HttpClient(Protocol):

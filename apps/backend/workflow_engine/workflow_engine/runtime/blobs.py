@@ -64,7 +64,7 @@ class FolderBlobs:
             raise NodeFailure(
                 "BLOB_MISSING",
                 f"the content of {ref.file_name or 'the binary data'} ({ref.id}) is not in the blob store",
-                hint="it was pruned, or the execution comes from another DATA_DIR; run the node that made it again",
+                hint="it was pruned, or comes from another DATA_DIR; run the node that made it again",
             ) from None
         try:
             while chunk := await asyncio.to_thread(file.read, CHUNK):

@@ -128,7 +128,7 @@ def _refused(host: str, verb: str, why: str) -> NodeFailure:
     return NodeFailure(
         "EGRESS_REFUSED",
         f"{host} {verb} {why}, where nodes may not connect to",
-        hint=f"if workflows are meant to reach it, the operator adds it to EGRESS_ALLOW ({host}, or its network)",
+        hint=f"if workflows are meant to reach it, the operator adds {host} or its network to EGRESS_ALLOW",
         details={"host": host},
     )
 
@@ -230,7 +230,7 @@ class EgressClient:
         headers: dict[str, str] | None = None,
         params: list[tuple[str, str]] | None = None,
         body: bytes | AsyncIterator[bytes] | None = None,
-        timeout: float = 30.0,
+        timeout: float = 30.0,  # noqa: ASYNC109 - one deadline over several requests and the reading
         follow_redirects: bool = True,
         proxy: str | None = None,
         verify_tls: bool = True,
@@ -412,7 +412,7 @@ def _failure(hop: _Request, error: Exception) -> NodeFailure:
             return hop.failure(
                 "TLS_FAILED",
                 f"no trusted connection: {why}",
-                "renew or correct the peer's certificate; for a private one, switch verify_tls off for this node only",
+                "correct the peer's certificate; for a private one, set verify_tls to false on this node",
                 sent=False,
             )
         case aiohttp.ClientConnectorDNSError():

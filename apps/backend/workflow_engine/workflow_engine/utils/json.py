@@ -1,4 +1,4 @@
-"""JSON text to plain values and back, losing nothing: what 64 bits can not hold arrives as a decimal string."""
+"""JSON text to plain values and back, losing nothing: integers beyond 64 bits arrive as decimal strings."""
 
 from __future__ import annotations
 
