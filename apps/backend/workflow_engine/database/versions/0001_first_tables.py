@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("execution_pk", "seq"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "idempotency",
@@ -66,9 +65,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "workflow_execution",
-        sa.Column(
-            "pk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("pk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("id", sa.String(length=128), nullable=False),
         sa.Column("workflow_id", sa.String(length=64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

@@ -65,9 +65,7 @@ def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "value"), [("GRPC_PORT", "70000"), ("LOG_LEVEL", "loud"), ("GRPC_MAX_MESSAGE_BYTES", "0")]
 )
-def test_a_setting_that_can_not_be_is_refused_by_name(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_that_can_not_be_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ValidationError, match=name.lower()):

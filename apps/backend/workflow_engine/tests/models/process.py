@@ -33,9 +33,7 @@ async def write(store: Store) -> None:
 
 
 async def own(store: Store) -> None:
-    await asyncio.to_thread(
-        store.acquire_ownership, on_wait=lambda: say("waiting"), on_lost=lambda: say("lost")
-    )
+    await asyncio.to_thread(store.acquire_ownership, on_wait=lambda: say("waiting"), on_lost=lambda: say("lost"))
     say("owner")
     while await asyncio.to_thread(sys.stdin.readline):
         row = execution(store)

@@ -40,9 +40,7 @@ class Busy:
         assert self.done.wait(30)
 
 
-async def test_what_gathers_during_a_commit_leaves_in_the_next(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_gathers_during_a_commit_leaves_in_the_next(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, wakes = asyncio.get_running_loop(), []
     wake = loop.call_soon_threadsafe
     busy = Busy(store)

@@ -114,9 +114,7 @@ async def test_history_is_listed_newest_first_and_paged_by_key(store: Store) -> 
     assert store.count_executions(ExecutionFilter(since=rows[2].created_at, until=rows[6].created_at)) == 4
 
 
-async def test_recovery_finds_what_has_not_ended_and_pks_go_on_from_there(
-    store: Store, database_url: str
-) -> None:
+async def test_recovery_finds_what_has_not_ended_and_pks_go_on_from_there(store: Store, database_url: str) -> None:
     rows = [execution(store, status=status) for status in Status]
     await submit(store, [write for row in rows for write in birth(row)])
     store.close()
@@ -161,9 +159,7 @@ async def test_a_deleted_execution_leaves_nothing(store: Store) -> None:
     assert store.read_events(row.pk, 1, 10) == []
 
 
-async def test_closing_stores_what_was_submitted_and_takes_nothing_after(
-    store: Store, database_url: str
-) -> None:
+async def test_closing_stores_what_was_submitted_and_takes_nothing_after(store: Store, database_url: str) -> None:
     rows = [execution(store) for _ in range(100)]
     futures = [submit(store, birth(row)) for row in rows]
     store.close()

@@ -42,7 +42,7 @@ def test_the_migrations_make_what_the_models_say(empty_url: str) -> None:
 
 
 def test_sqlite_has_the_very_tables_of_the_models(tmp_path: Path) -> None:
-    """Also what Alembic does not compare: tables without rowid, partial indexes."""
+    """Also what Alembic does not compare: the conditions of partial indexes."""
 
     def schema(path: Path) -> set[tuple[str, str]]:
         engine = create_engine(f"sqlite:///{path}")

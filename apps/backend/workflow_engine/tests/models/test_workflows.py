@@ -38,9 +38,7 @@ async def test_a_workflow_comes_back_as_it_was_stored(store: Store, workflow: Ma
     assert store.workflow("wf_2") is None
 
 
-async def test_of_two_editors_with_the_same_draft_only_the_first_one_wins(
-    store: Store, workflow: Make
-) -> None:
+async def test_of_two_editors_with_the_same_draft_only_the_first_one_wins(store: Store, workflow: Make) -> None:
     await store.create_workflow(workflow())
 
     answers = await asyncio.gather(
@@ -107,12 +105,8 @@ async def test_the_same_definition_is_kept_once(store: Store, workflow: Make) ->
     assert {*digests, published[1]} == {digest_of(b"same")}
 
 
-async def test_an_idempotency_key_makes_one_workflow_however_often_it_is_sent(
-    store: Store, workflow: Make
-) -> None:
-    ids = await asyncio.gather(
-        *(store.create_workflow(workflow(f"wf_{n}"), key="k", digest="same") for n in range(20))
-    )
+async def test_an_idempotency_key_makes_one_workflow_however_often_it_is_sent(store: Store, workflow: Make) -> None:
+    ids = await asyncio.gather(*(store.create_workflow(workflow(f"wf_{n}"), key="k", digest="same") for n in range(20)))
 
     assert ids == ["wf_0"] * 20
     assert store.count_workflows(WorkflowFilter()) == 1

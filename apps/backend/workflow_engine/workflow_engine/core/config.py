@@ -59,9 +59,7 @@ class Settings(BaseSettings):
     @field_validator("egress_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -42,18 +42,14 @@ def connect(url: str, *, echo: bool = False) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
-            raise ValueError(
-                "a SQLite database in memory can not be shared or kept: name a file in DATABASE_URL"
-            )
+            raise ValueError("a SQLite database in memory can not be shared or kept: name a file in DATABASE_URL")
         Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = create_engine(parsed, echo=echo, pool_size=8, max_overflow=8)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
     defaults = {name: value for name, value in POSTGRESQL_DEFAULTS.items() if name not in parsed.query}
-    engine = create_engine(
-        parsed, echo=echo, connect_args=defaults, pool_pre_ping=True, pool_size=8, max_overflow=8
-    )
+    engine = create_engine(parsed, echo=echo, connect_args=defaults, pool_pre_ping=True, pool_size=8, max_overflow=8)
     event.listen(engine, "connect", _set_up_postgresql)
     return engine
 
@@ -68,8 +64,7 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 def _set_up_postgresql(connection: Any, _: Any) -> None:
     # A server may be set to answer before its disk has; our commits promise more. Stronger settings stay.
     connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') = 'off'"
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
     connection.commit()
 

@@ -133,18 +133,14 @@ class Ownership:
         connection = self._connection or self._connect()
         try:
             with connection.begin():
-                return bool(
-                    connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar()
-                )
+                return bool(connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar())
         except SQLAlchemyError as error:
             raise StoreUnavailable(f"the database can not be reached: {error}") from error
 
     def _lock_file(self) -> bool:
         try:
             import fcntl
-        except (
-            ImportError
-        ):  # Windows has no flock; there the epoch alone tells a second process from the first.
+        except ImportError:  # Windows has no flock; there the epoch alone tells a second process from the first.
             return True
         if self._file is None:
             self._file = Path(f"{self._engine.url.database}.lock").open("ab")  # noqa: SIM115 (held until release)

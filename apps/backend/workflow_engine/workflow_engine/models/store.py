@@ -182,9 +182,7 @@ class Store:
         def change(connection: Connection) -> str:
             if key:
                 where = and_(Idempotency.scope == "workflow", Idempotency.key == key)
-                found = connection.execute(
-                    select(Idempotency.request_digest, Idempotency.result).where(where)
-                ).first()
+                found = connection.execute(select(Idempotency.request_digest, Idempotency.result).where(where)).first()
                 if found is not None:
                     if found.request_digest != digest:
                         raise KeyReused(key)
@@ -211,9 +209,7 @@ class Store:
 
         def change(connection: Connection) -> int:
             current = self._lock_workflow(connection, id, revision)
-            connection.execute(
-                update(Workflow).where(Workflow.id == id).values(draft_revision=current + 1, **values)
-            )
+            connection.execute(update(Workflow).where(Workflow.id == id).values(draft_revision=current + 1, **values))
             return current + 1
 
         return await self.change(change)
@@ -262,9 +258,7 @@ class Store:
                     published_at=now,
                 )
             )
-            connection.execute(
-                update(Workflow).where(Workflow.id == id).values(published_version=version, active=True)
-            )
+            connection.execute(update(Workflow).where(Workflow.id == id).values(published_version=version, active=True))
             return version, digest
 
         return await self.change(change)
@@ -310,9 +304,7 @@ class Store:
         query = wanted.where(select(Workflow)).order_by(Workflow.updated_at.desc(), Workflow.id.desc())
         if after is not None:
             at, id = after
-            query = query.where(
-                or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id))
-            )
+            query = query.where(or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id)))
         with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
             return list(session.scalars(query.limit(limit).offset(offset)))
 
@@ -377,9 +369,7 @@ class Store:
 
     def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
         """Executions that have not ended, oldest first."""
-        return self._rows(
-            select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit)
-        )
+        return self._rows(select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit))
 
     def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Events of a journal in order, numbered from 1."""
@@ -417,9 +407,7 @@ def _row(columns: Any) -> ExecutionRow:
 
 
 def _keep_definition(connection: Connection, digest: str, definition: bytes) -> None:
-    known = connection.execute(
-        select(WorkflowDefinition.digest).where(WorkflowDefinition.digest == digest)
-    ).first()
+    known = connection.execute(select(WorkflowDefinition.digest).where(WorkflowDefinition.digest == digest)).first()
     if known is None:
         connection.execute(insert(WorkflowDefinition).values(digest=digest, data=definition))
 

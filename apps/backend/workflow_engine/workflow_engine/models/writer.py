@@ -105,9 +105,7 @@ class Writer:
                 self._queue.append(submission)
                 self._wake.notify()
                 return
-        submission.loop.call_soon(
-            done, StoreUnavailable("the store is closed: this process is shutting down")
-        )
+        submission.loop.call_soon(done, StoreUnavailable("the store is closed: this process is shutting down"))
 
     def close(self) -> None:
         """Stores what was submitted, then stops."""
@@ -174,9 +172,7 @@ class Writer:
             for write in submission.writes:
                 match write:
                     case Append():
-                        events += [
-                            (write.pk, seq, data) for seq, data in enumerate(write.events, write.first)
-                        ]
+                        events += [(write.pk, seq, data) for seq, data in enumerate(write.events, write.first)]
                         if write.row is not None:
                             updates.append((*_values(write.row, CHANGING), write.pk))
                     case InsertExecution():
@@ -217,9 +213,7 @@ def _insert_into(table: str, columns: list[str], mark: str) -> str:
 def _values(row: ExecutionRow, columns: list[str]) -> tuple[Any, ...]:
     return tuple(
         # Nodes write failures, and PostgreSQL takes no NUL in a text.
-        row.failure_summary[:SUMMARY].replace("\0", "\ufffd")
-        if name == "failure_summary"
-        else getattr(row, name)
+        row.failure_summary[:SUMMARY].replace("\0", "\ufffd") if name == "failure_summary" else getattr(row, name)
         for name in columns
     )
 
