@@ -11,12 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
 
 from tests.models.process import EVENTS
 from tests.models.rows import birth, execution, submit
 from workflow_engine.models.ownership import LOCK
-from workflow_engine.models.store import ExecutionFilter, OwnershipLost, Store, StoreUnavailable
+from workflow_engine.models.store import Append, ExecutionFilter, OwnershipLost, Store, StoreUnavailable
 
 BACKEND = Path(__file__).parents[2]
 
@@ -243,3 +243,36 @@ async def test_a_server_that_answers_before_its_disk_is_told_not_to(
 
     assert await store.change(lambda c: c.execute(text("SHOW synchronous_commit")).scalar()) == "on"
     store.close()
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_called_a_failure(store: Store) -> None:
+    """The connection breaks after the database has committed: the truth is asked for before anyone is told."""
+    row = execution(store)
+
+    def commit_then_break(connection: Connection) -> None:
+        event.remove(store._engine, "commit", commit_then_break)
+        connection.connection.commit()
+        raise connection.dialect.loaded_dbapi.OperationalError("the connection was lost")
+
+    event.listen(store._engine, "commit", commit_then_break)
+    await submit(store, birth(row))
+
+    assert store.execution(row.id) == row
+    await submit(store, [Append(row.pk, 2, [b"next"])])
+    assert [seq for seq, _ in store.read_events(row.pk, 1, 10)] == [1, 2]
+
+
+async def test_a_commit_that_broke_before_it_was_done_is_a_failure(store: Store) -> None:
+    row = execution(store)
+
+    def break_first(connection: Connection) -> None:
+        event.remove(store._engine, "commit", break_first)
+        raise connection.dialect.loaded_dbapi.OperationalError("the connection was lost")
+
+    event.listen(store._engine, "commit", break_first)
+    with pytest.raises(StoreUnavailable):
+        await submit(store, birth(row))
+
+    assert store.execution(row.id) is None
+    await submit(store, birth(row))
+    assert store.execution(row.id) == row

@@ -73,5 +73,7 @@ class EngineOwner(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(BigInteger)
+    commits: Mapped[int] = mapped_column(BigInteger)
+    """Counts the writer's commits, so that it can tell whether one came through when the answer was lost."""
     holder: Mapped[str] = mapped_column(String(255))
     since: Mapped[int] = mapped_column(BigInteger)

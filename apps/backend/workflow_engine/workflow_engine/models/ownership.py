@@ -27,7 +27,13 @@ from workflow_engine.models.writes import OwnershipLost, StoreUnavailable
 
 LOCK = 0x776F_726B_666C_6F77
 """The advisory lock's number: `workflow` in ASCII."""
-EPOCH = "SELECT epoch FROM engine_owner WHERE id = 1"
+OWNER = text("SELECT epoch, commits FROM engine_owner WHERE id = 1")
+# One statement to check and to count. It also locks the row, so no takeover gets between it and the commit.
+COUNT = text("UPDATE engine_owner SET commits = :commits WHERE id = 1 AND epoch = :epoch")
+TAKE_OVER = text(
+    "INSERT INTO engine_owner (id, epoch, commits, holder, since) VALUES (1, :epoch, :commits, :holder, :since) "
+    "ON CONFLICT (id) DO UPDATE SET epoch = :epoch, holder = :holder, since = :since"
+)
 POLL = 0.25
 """Seconds between a standby's looks. A blocking lock would be quicker, but could not be told to give up."""
 
@@ -40,11 +46,9 @@ class Ownership:
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._connection: Connection | None = None
         self._file: IO[bytes] | None = None
-        self._epoch = 0
+        self._epoch = self._commits = 0
         self._lost: OwnershipLost | None = None
         self._given_up = threading.Event()
-        # The lock on the row keeps a takeover out until the transaction that checked has committed.
-        self._check = text(EPOCH if self._is_sqlite else f"{EPOCH} FOR SHARE")
 
     def acquire(self, *, wait: bool = True, on_wait: Callable[[], None] | None = None) -> bool:
         """Becomes the owner; while another process is, calls `on_wait` once and blocks.
@@ -79,7 +83,7 @@ class Ownership:
             connection = self._connection
             assert connection is not None
             with connection.begin():
-                self.check(connection)
+                self._still_ours(connection)
             self._drop()
             raise StoreUnavailable(
                 "the lock on the database is held, perhaps still by our own lost connection: try again soon"
@@ -87,15 +91,33 @@ class Ownership:
         assert self._connection is not None
         return self._connection
 
-    def check(self, connection: Connection) -> None:
-        """Raises OwnershipLost when the epoch is no longer ours. Belongs at the head of every transaction."""
-        found = connection.execute(self._check).scalar()
-        if found != self._epoch:
+    def count(self, connection: Connection) -> int:
+        """Opens every transaction that writes: returns its number, or raises OwnershipLost."""
+        number = self._commits + 1
+        if connection.execute(COUNT, {"commits": number, "epoch": self._epoch}).rowcount != 1:
+            self._still_ours(connection)
+        self._commits = number
+        return number
+
+    def is_stored(self, number: int) -> bool:
+        """Whether the transaction of this number was committed. Raises StoreUnavailable and OwnershipLost."""
+        connection = self.connection()
+        try:
+            with connection.begin():
+                return self._still_ours(connection) >= number
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"the database can not be reached: {error}") from error
+
+    def _still_ours(self, connection: Connection) -> int:
+        """How many commits are stored. Raises OwnershipLost when the epoch is no longer ours."""
+        row = connection.execute(OWNER).first()
+        if row is None or row.epoch != self._epoch:
             self._lost = OwnershipLost(
-                f"another process has taken over this database (epoch {found}, ours is {self._epoch}): "
+                f"another process has taken over this database (epoch {row and row.epoch}, ours is {self._epoch}): "
                 "stop this process, or start it anew as a standby"
             )
             raise self._lost
+        return int(row.commits)
 
     def reset(self) -> None:
         """After a failed commit: a connection that can not be trusted is not used again."""
@@ -110,19 +132,15 @@ class Ownership:
     def _take_over(self) -> None:
         connection = self._connection or self._connect()
         with connection.begin():
-            epoch = connection.execute(text(EPOCH)).scalar()
-            self._epoch = (epoch or 0) + 1
-            connection.execute(
-                text(
-                    "INSERT INTO engine_owner (id, epoch, holder, since) VALUES (1, :epoch, :holder, :since) "
-                    "ON CONFLICT (id) DO UPDATE SET epoch = :epoch, holder = :holder, since = :since"
-                ),
-                {
-                    "epoch": self._epoch,
-                    "holder": f"{socket.gethostname()}:{os.getpid()}"[:255],
-                    "since": time.time_ns() // 1_000_000,
-                },
-            )
+            row = connection.execute(OWNER).first()
+            self._epoch, self._commits = (row.epoch + 1, row.commits) if row else (1, 0)
+            values = {
+                "epoch": self._epoch,
+                "commits": self._commits,
+                "holder": f"{socket.gethostname()}:{os.getpid()}"[:255],
+                "since": time.time_ns() // 1_000_000,
+            }
+            connection.execute(TAKE_OVER, values)
 
     def _lock(self) -> bool:
         if self._is_sqlite:

@@ -46,6 +46,8 @@ BATCH = 2_000
 """Most submissions in one transaction."""
 BATCH_BYTES = 8 * 1024 * 1024
 """About how many bytes of events one transaction takes before it is closed to more."""
+LONGEST_DELAY = 2.0
+"""Seconds between questions to a database that does not answer."""
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
 COLUMNS = [column.name for column in WorkflowExecution.__table__.columns]
@@ -86,6 +88,8 @@ class Writer:
         self._queue: deque[_Submission] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        self._doubtful: int | None = None
+        """The transaction that is being committed, until the database has answered."""
         mark = "?" if dialect == "sqlite" else "%s"
         self._append = _insert_into("execution_event", ["execution_pk", "seq", "data"], mark)
         self._insert = _insert_into("workflow_execution", COLUMNS, mark)
@@ -136,12 +140,7 @@ class Writer:
         try:
             self._commit(batch)
         except OwnershipLost as lost:
-            failure = lost
-            # A loser must not keep the lock from the one that shall own.
-            self._ownership.release()
-            if self._on_lost is not None:
-                callback, self._on_lost = self._on_lost, None
-                callback()
+            failure = self._lose(lost)
         except REFUSED as refused:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -154,13 +153,42 @@ class Writer:
         except (StoreUnavailable, SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
             log.error("commit_failed", error=str(error), submissions=len(batch))
             self._ownership.reset()
-            failure = error if isinstance(error, StoreUnavailable) else unavailable(error)
+            failure = self._in_doubt(error if isinstance(error, StoreUnavailable) else unavailable(error))
         except Exception as error:
             # A mistake of ours must not take the only writer down with it.
             log.exception("writer_failed", error=str(error))
             self._ownership.reset()
             failure = error
         _tell(batch, failure)
+
+    def _lose(self, lost: OwnershipLost) -> OwnershipLost:
+        # A loser must not keep the lock from the one that shall own.
+        self._ownership.release()
+        if self._on_lost is not None:
+            callback, self._on_lost = self._on_lost, None
+            callback()
+        return lost
+
+    def _in_doubt(self, failure: StoreUnavailable) -> Exception | None:
+        """What really became of a commit whose answer was lost: None when it is stored after all.
+
+        Nothing else can be written meanwhile, so it asks until the database answers; else we would have to tell
+        people that a thing is not stored which may be.
+        """
+        number, self._doubtful = self._doubtful, None
+        delay = 0.05
+        while number is not None:
+            try:
+                return None if self._ownership.is_stored(number) else failure
+            except OwnershipLost as lost:
+                return self._lose(lost)
+            except StoreUnavailable:
+                self._ownership.reset()
+            with self._wake:
+                if self._wake.wait_for(lambda: self._closed, delay):
+                    break
+            delay = min(delay * 2, LONGEST_DELAY)
+        return failure
 
     def _commit(self, batch: list[_Submission]) -> None:
         inserts: list[tuple[Any, ...]] = []
@@ -181,7 +209,7 @@ class Writer:
                         runs.append((submission, write))
         connection = self._ownership.connection()
         with connection.begin():
-            self._ownership.check(connection)
+            number = self._ownership.count(connection)
             cursor = connection.connection.cursor()
             if inserts:
                 cursor.executemany(self._insert, inserts)
@@ -192,6 +220,8 @@ class Writer:
             cursor.close()
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
+            self._doubtful = number
+        self._doubtful = None
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
