@@ -435,7 +435,9 @@ class _Builder:
         while at not in path:
             path.append(at)
             at = min(source for source, _, port in self.sources[at] if source in stuck and not self.is_return(at, port))
-        return path[path.index(at) :][::-1]
+        ring = path[path.index(at) :][::-1]
+        first = ring.index(min(ring))
+        return ring[first:] + ring[:first]
 
     def is_return(self, target: int, port: str) -> bool:
         return port == RETURN and self.nodes[target].shape.scope is not Scope.NONE

@@ -111,7 +111,7 @@ class LocalRuntime:
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
-        self._loading: dict[int, asyncio.Future[_Live | None]] = {}
+        self._loading: dict[int, asyncio.Future[None]] = {}
         self._asleep: dict[int, int] = {}
         """Evicted executions by pk, with the time they wake, or 0."""
         self._alarms: list[tuple[int, int]] = []
@@ -404,7 +404,7 @@ class LocalRuntime:
             for child in ready.cancel_children:
                 if child not in live.asked_to_cancel:
                     live.asked_to_cancel.add(child)
-                    self._spawn(self._cancel_child(live, child))
+                    self._spawn(self._cancel_child(live.row, child))
             pure = False
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
@@ -632,7 +632,8 @@ class LocalRuntime:
             self._pump(newborn)
         for child, failure in stillborn:
             if not child.detached:
-                self._child_result(live, child.key, ChildResult(id=child.spec.id, status="ERROR", failure=failure))
+                result = ChildResult(id=child.spec.id, status="ERROR", failure=failure)
+                await self._tell_parent(live.row.pk, live.state.address(child.key), result)
 
     def _error_workflow(self, live: _Live, event: ExecutionEnded) -> list[StartChild]:
         workflow_id = live.state.plan.error_workflow
@@ -662,30 +663,26 @@ class LocalRuntime:
         node = live.state.plan.nodes[key[0]].id
         self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=key[1], result=result))
 
-    async def _tell_parent(self, parent_pk: int, address: str, result: ChildResult) -> None:
-        live = await self._wake(parent_pk)
-        if live is None:
-            return
+    async def _tell_parent(self, pk: int, address: str, result: ChildResult) -> None:
         node, path = parse_address(address)
-        self._child_result(live, (live.state.plan.by_id[node], path), result)
+        if (live := await self._wake(pk)) is not None:
+            self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=path, result=result))
 
-    async def _cancel_child(self, live: _Live, child: str) -> None:
+    async def _cancel_child(self, parent: ExecutionRow, child: str) -> None:
+        now = self._clock.now_ms()
         try:
-            await self.send(child, CancelRequested(at=self._clock.now_ms(), reason=f"its parent {live.row.id} ended"))
+            await self.send(child, CancelRequested(at=now, reason=f"its parent {parent.id} goes on without it"))
         except RuntimeFailure as refused:
             # It ended, or was never born: either way the parent need not wait for it any longer.
-            result = ChildResult(id=child, status="CANCELED", failure=Failure(refused.reason, refused.message))
-            self._feed(live, ChildEnded(at=self._clock.now_ms(), node="", result=result))
+            failure = Failure(refused.reason, refused.message)
+            await self._tell_parent(parent.pk, "", ChildResult(id=child, status="CANCELED", failure=failure))
 
-    async def _ask_after_children(self, live: _Live) -> None:
-        """After a crash: a child may have ended without its parent having been told."""
-        for key, run in list(live.state.runs.items()):
-            if isinstance(run, Waiting):
-                for child in run.children:
-                    row = await asyncio.to_thread(self._store.execution, child)
-                    if row is not None and row.status >= Status.SUCCESS:
-                        ended = await self.ended(row)
-                        self._child_result(live, key, _child_result(ended))
+    async def _ask_after_children(self, pk: int, address: str, children: Iterable[str]) -> None:
+        """After a restart: a child may have ended without its parent having been told."""
+        for child in children:
+            row = await asyncio.to_thread(self._store.execution, child)
+            if row is not None and row.status >= Status.SUCCESS:
+                await self._tell_parent(pk, address, _child_result(await self.ended(row)))
 
     # ending
 
@@ -734,42 +731,41 @@ class LocalRuntime:
         return await self._wake(row.pk)
 
     async def _wake(self, pk: int) -> _Live | None:
-        """The execution, in memory; None when it has ended."""
-        if (live := self._live.get(pk)) is not None:
-            return live
-        if (loading := self._loading.get(pk)) is not None:
-            return await loading
-        row = await asyncio.to_thread(self._store.execution_by_pk, pk)
-        if row is None or row.status >= Status.SUCCESS:
-            return None
-        return await self._load(row)
+        """The execution, in memory; None when it has ended.
 
-    async def _load(self, row: ExecutionRow) -> _Live | None:
-        if (live := self._live.get(row.pk)) is not None:
-            return live
-        if (loading := self._loading.get(row.pk)) is not None:
-            return await loading
-        self._loading[row.pk] = future = asyncio.get_running_loop().create_future()
+        Use it before the next `await`: an execution that only waits may leave memory at any other time.
+        """
+        while (live := self._live.get(pk)) is None:
+            if (loading := self._loading.get(pk)) is not None:
+                await asyncio.wait([loading])
+                continue
+            row = await asyncio.to_thread(self._store.execution_by_pk, pk)
+            if row is None or row.status >= Status.SUCCESS:
+                return None
+            await self._load(row)
+        return live
+
+    async def _load(self, row: ExecutionRow) -> None:
+        if row.pk in self._live or row.pk in self._loading:
+            return
+        self._loading[row.pk] = loading = asyncio.get_running_loop().create_future()
         try:
             state, seq = await self._replay(row)
-            live = _Live(row, state, seq, wake_at=row.wake_at)
-            self._remember(live)
-            self._asleep.pop(row.pk, None)
-            self._enrol(live)
-            future.set_result(live)
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()
-            raise
         finally:
             del self._loading[row.pk]
-        for key in machine.unknown_outcomes(live.state):
-            node, attempt = live.state.plan.nodes[key[0]].id, live.state.runs[key].work.attempt
+            loading.set_result(None)
+        live = _Live(row, state, seq, wake_at=row.wake_at)
+        self._remember(live)
+        self._asleep.pop(row.pk, None)
+        self._enrol(live)
+        for key in machine.unknown_outcomes(state):
+            node, attempt = state.plan.nodes[key[0]].id, state.runs[key].work.attempt
             self._take_in(live, OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
-        if any(isinstance(run, Waiting) and run.children for run in live.state.runs.values()):
-            await self._ask_after_children(live)
-        self._pump(live)
-        return live
+        for key, run in state.runs.items():
+            if isinstance(run, Waiting) and run.children:
+                self._spawn(self._ask_after_children(row.pk, state.address(key), run.children))
+        # Whoever asked for the execution gets it first; it might leave memory again at once.
+        asyncio.get_running_loop().call_soon(self._pump, live)
 
     def _remember(self, live: _Live) -> None:
         self._live[live.row.pk] = live

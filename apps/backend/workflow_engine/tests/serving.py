@@ -1,0 +1,141 @@
+"""A server to test against: inside the test's own event loop, or as a process that can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from tests.engine.rig import workflow as drawn
+from workflow_engine import server
+from workflow_engine.core.config import Settings
+from workflow_engine.nodes.registry import Registry
+from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+from workflow_engine.utils.structs import struct_to_dict, to_struct
+
+LOOPBACK = ["127.0.0.0/8", "::1"]
+
+
+@dataclass
+class Client:
+    """A stranger's client, with shorthand for what every test does."""
+
+    stub: Any
+    channel: grpc.aio.Channel
+    port: int
+
+    async def create(self, drawing: dict[str, Any], **fields: Any) -> pb.Workflow:
+        workflow = drawn({**drawing, "id": ""})
+        response = await self.stub.CreateWorkflow(
+            ws.CreateWorkflowRequest(name=fields.pop("name", "Test"), workflow=workflow, **fields)
+        )
+        assert response.success
+        return response.workflow  # type: ignore[no-any-return]
+
+    async def run(self, workflow_id: str, *input: dict[str, Any], seconds: int = 20, **fields: Any) -> ex.Execution:
+        """Executes a workflow and waits for its end."""
+        request = ex.ExecuteWorkflowRequest(workflow_id=workflow_id, mode=ex.MANUAL, input=items(*input), **fields)
+        request.wait.FromSeconds(seconds)
+        response = await self.stub.ExecuteWorkflow(request)
+        assert response.HasField("execution"), "it has not ended in time"
+        return response.execution  # type: ignore[no-any-return]
+
+    async def start(self, workflow_id: str, *input: dict[str, Any], **fields: Any) -> str:
+        request = ex.ExecuteWorkflowRequest(workflow_id=workflow_id, mode=ex.MANUAL, input=items(*input), **fields)
+        return str((await self.stub.ExecuteWorkflow(request)).execution_id)
+
+    async def status(self, execution_id: str) -> ex.Execution:
+        request = ex.GetExecutionStatusRequest(execution_id=execution_id)
+        return (await self.stub.GetExecutionStatus(request)).execution  # type: ignore[no-any-return]
+
+    async def wait(self, execution_id: str, seconds: int = 20) -> ex.Execution:
+        request = ex.WaitExecutionRequest(execution_id=execution_id)
+        request.timeout.FromSeconds(seconds)
+        response = await self.stub.WaitExecution(request)
+        assert response.success, f"still {response.message}: {response.execution}"
+        return response.execution  # type: ignore[no-any-return]
+
+
+def items(*records: dict[str, Any]) -> list[pb.Item]:
+    return [pb.Item(json=to_struct(record)) for record in records]
+
+
+def output(execution: ex.Execution) -> list[dict[str, Any]]:
+    return [struct_to_dict(item.json) for item in execution.output]
+
+
+def runs(execution: ex.Execution) -> dict[str, str]:
+    """Every run's status by address."""
+    return {
+        run.address: ex.NodeRunStatus.Name(run.status).removeprefix("NODE_RUN_STATUS_") for run in execution.node_runs
+    }
+
+
+def as_dict(message: Any) -> dict[str, Any]:
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+@asynccontextmanager
+async def serving(url: str, folder: Path, registry: Registry | None = None, **settings: Any) -> AsyncIterator[Client]:
+    """A server in this process, on a free port."""
+    chosen = Settings(
+        _env_file=None, database_url=url, data_dir=folder, grpc_port=0, egress_allow=LOOPBACK, **settings
+    )
+    running = await server.start(chosen, registry)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+        yield Client(rpc.WorkflowServiceStub(channel), channel, running.port)
+    await running.close()
+
+
+class ServerProcess:
+    """`workflow-engine serve`, as a person would run it."""
+
+    def __init__(self, url: str, folder: Path, port: int | None = None, **environment: str) -> None:
+        self.port = port or free_port()
+        self._log = (folder / "server.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "workflow_engine.cli", "serve"],
+            env=os.environ
+            | {"DATABASE_URL": url, "DATA_DIR": str(folder), "GRPC_PORT": str(self.port)}
+            | {"GRPC_HOST": "127.0.0.1", "EGRESS_ALLOW": ",".join(LOOPBACK)}
+            | environment,
+            cwd=folder,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def kill(self) -> None:
+        """As a power cut would: no goodbye."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self) -> int:
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=30)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A client of the server, once it serves."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            stub = rpc.WorkflowServiceStub(channel)
+            await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
+            yield Client(stub, channel, self.port)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
