@@ -27,7 +27,7 @@ from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.machine import failed_items
 from workflow_engine.engine.plan import PlanNode
-from workflow_engine.engine.shape import ERROR, PortKind, RunMode
+from workflow_engine.engine.shape import ERROR, RETURN, PortKind, RunMode, Shape
 from workflow_engine.engine.state import Perform, State, address
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.spec import (
@@ -171,8 +171,10 @@ class _Attempt:
         kind = task.node.kind
         assert isinstance(kind, Node)
         self.kind: Node[Parameters] = kind
-        self.inputs = task.work.inputs
-        self.items = [item for items in self.inputs.values() for item in items]
+        self.inputs = _in_port_order(task.work.inputs, task.node.shape)
+        # A loop's later turns are about what the last iteration returned.
+        seen = {RETURN: self.inputs.get(RETURN, [])} if task.work.turn else self.inputs
+        self.items = [item for items in seen.values() for item in items]
         self._shown: list[dict[str, Any]] | None = None
 
     async def result(self) -> Result:
@@ -302,6 +304,14 @@ class _Attempt:
             "items": [shown(each) for each in items],
             "outputs": {port: [shown(each) for each in port_items] for port, port_items in outputs.items()},
         }
+
+
+def _in_port_order(inputs: Outputs, shape: Shape) -> Outputs:
+    """Inputs as the ports are declared, whatever order the connections were drawn in; lineage counts them so."""
+    if len(inputs) == 1:
+        return inputs
+    declared = [port.name for port in shape.inputs if port.name in inputs]
+    return {name: inputs[name] for name in [*declared, *(name for name in inputs if name not in declared)]}
 
 
 def shown(item: Item) -> dict[str, Any]:

@@ -119,6 +119,7 @@ class NodeFailure(Exception):
         retryable: bool = False,
         retry_after: int = 0,
         details: dict[str, Json] | None = None,
+        cause: Failure | None = None,
     ) -> None:
         super().__init__(message)
         self.failure = Failure(
@@ -129,6 +130,7 @@ class NodeFailure(Exception):
             retryable=retryable,
             retry_after=retry_after,
             details=details or {},
+            cause=cause,
         )
 
 
