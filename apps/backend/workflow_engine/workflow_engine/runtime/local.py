@@ -132,14 +132,25 @@ class LocalRuntime:
     # the promise
 
     async def open(self) -> None:
-        after = 0
+        after, to_load = 0, list[ExecutionRow]()
         while rows := await asyncio.to_thread(self._store.open_executions, after, 1_000):
             after = rows[-1].pk
             for row in rows:
+                try:
+                    limit = (await self._definitions.plan(row.digest)).max_concurrent
+                except RuntimeFailure as failure:
+                    # One definition that this release can not run must not keep all others from running.
+                    log.error("execution_not_taken_up", execution_id=row.id, error=failure.message)
+                    continue
+                if limit and row.status is not Status.NEW:
+                    self._admission.take(row.workflow_id, limit, row.pk)
                 if row.status in (Status.WAITING, Status.PAUSED):
                     self._sleep(row.pk, row.wake_at)
                 else:
-                    await self._load(row)
+                    to_load.append(row)
+        # Slots that are held come before the queue for those that are free.
+        for row in to_load:
+            await self._load(row)
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
@@ -776,11 +787,10 @@ class LocalRuntime:
         self._ids.pop(live.row.id, None)
 
     def _enrol(self, live: _Live) -> None:
-        if limit := live.state.plan.max_concurrent:
-            if live.row.status is not Status.NEW:
-                self._admission.take(live.row.workflow_id, limit, live.row.pk)
-            elif not self._admission.enter(live.row.workflow_id, limit, live.row.pk):
-                live.admitted = False
+        """Queues an execution again that had not got its slot before a restart."""
+        limit = live.state.plan.max_concurrent
+        if limit and live.row.status is Status.NEW:
+            live.admitted = self._admission.enter(live.row.workflow_id, limit, live.row.pk)
 
     async def _replay(self, row: ExecutionRow) -> tuple[State, int]:
         """The state that the journal leads to, and its last number."""
