@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import re2
 from pydantic import field_validator, model_validator
@@ -70,8 +70,9 @@ class Rule(Parameters):
         if isinstance(data, dict):
             if given(data, "field") and "left" in data:
                 raise wrong("give either left or field, not both")
-            if data.get("operator") not in _ALONE and "operator" in data and "right" not in data:
-                raise wrong("{operator} needs right, the value to compare with", operator=str(data["operator"]))
+            operator = data.get("operator")
+            if operator in get_args(Operator) and operator not in _ALONE and "right" not in data:
+                raise wrong("{operator} needs right, the value to compare with", operator=operator)
         return data
 
     def holds(self, json: dict[str, Json], where: str) -> bool:

@@ -53,7 +53,7 @@ class SwitchParameters(Parameters):
                 needs(data, "expression", "value", "outputs")
             for name in _names(data):
                 if name in (ERROR, FALLBACK):
-                    raise wrong("an output can not be named {name!r}: that port has a meaning of its own", name=name)
+                    raise wrong("an output can not be named '{name}': that port has a meaning of its own", name=name)
         return data
 
 
