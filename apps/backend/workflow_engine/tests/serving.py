@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,7 +106,8 @@ class ServerProcess:
 
     def __init__(self, url: str, folder: Path, port: int | None = None, **environment: str) -> None:
         self.port = port or free_port()
-        self._log = (folder / "server.log").open("ab")
+        self._said: list[str] = []
+        self._more = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "workflow_engine.cli", "serve"],
             env=os.environ
@@ -113,9 +115,24 @@ class ServerProcess:
             | {"GRPC_HOST": "127.0.0.1", "EGRESS_ALLOW": ",".join(LOOPBACK)}
             | environment,
             cwd=folder,
-            stdout=self._log,
-            stderr=self._log,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._more:
+                self._said.append(line)
+                self._more.notify_all()
+
+    def wait_for_log(self, event: str, seconds: float = 30) -> None:
+        """Returns when the log has told of `event`."""
+        with self._more:
+            told = self._more.wait_for(lambda: any(f'"{event}"' in line for line in self._said), seconds)
+        assert told, "".join(self._said)
 
     def kill(self) -> None:
         """As a power cut would: no goodbye."""
