@@ -31,12 +31,17 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
-    """Serves `handler` for every path on 127.0.0.1."""
+async def peer(
+    handler: Handler, tls: ssl.SSLContext | None = None, *, read_first: bool = True
+) -> AsyncIterator[Peer]:
+    """Serves `handler` for every path on 127.0.0.1. `read_first`: keep bodies, so that `seen` can show them
+    later.
+    """
     made = Peer(0, "https" if tls else "http")
 
     async def recorded(request: web.Request) -> web.StreamResponse:
-        await request.read()
+        if read_first:
+            await request.read()
         made.seen.append(request)
         return await handler(request)
 

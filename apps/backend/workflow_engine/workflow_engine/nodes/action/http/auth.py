@@ -1,0 +1,79 @@
+"""Credentials on a request."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from workflow_engine.engine.plan import PlanNode
+from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.spec import CredentialSlot, NodeFailure
+
+SLOT = CredentialSlot("auth", ("http_basic", "http_bearer", "http_header", "http_query", "oauth2"))
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a credential adds to a request."""
+
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    query: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+async def signature(node: PlanNode, context: Context, url: str) -> Signature:
+    """What the credential in slot `auth` adds; nothing when the node has none.
+
+    Raises NodeFailure: CREDENTIAL_MISSING, CREDENTIAL_REFUSED for a host that the credential is not meant
+    for.
+    """
+    id = node.credentials.get(SLOT.name)
+    if not id:
+        return Signature()
+    if context.credentials is None:
+        raise NodeFailure("CREDENTIAL_MISSING", "this server keeps no credentials", hint="set SECRET_KEY")
+    secret = await context.credentials.get(id)
+    host = (urlsplit(url).hostname or "").lower()
+    if (hosts := secret.get("allowed_hosts")) and not any(_is_for(host, each) for each in hosts):
+        raise NodeFailure(
+            "CREDENTIAL_REFUSED",
+            f"the credential may only go to {', '.join(hosts)}, not to {host}",
+            field="url",
+            hint="correct the url, or add the host to the credential",
+        )
+    return signed(secret)
+
+
+def _is_for(host: str, allowed: str) -> bool:
+    allowed = allowed.lower()
+    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
+
+
+def signed(secret: dict[str, Any]) -> Signature:
+    """What the secret fields of a credential add to a request."""
+    try:
+        match secret["type"]:
+            case "http_basic":
+                pair = f"{secret['username']}:{secret['password']}".encode()
+                return Signature({"Authorization": f"Basic {base64.b64encode(pair).decode()}"})
+            case "http_bearer":
+                return Signature({"Authorization": f"Bearer {secret['token']}"})
+            case "oauth2":
+                return Signature({"Authorization": f"Bearer {secret['access_token']}"})
+            case "http_header":
+                return Signature({secret["name"]: secret["value"]})
+            case "http_query":
+                return Signature(query=[(secret["name"], secret["value"])])
+            case other:
+                raise NodeFailure(
+                    "CREDENTIAL_REFUSED",
+                    f"a credential of type {other!r} can not sign an HTTP request",
+                    hint=f"choose one of {', '.join(SLOT.types)}",
+                )
+    except KeyError as missing:
+        raise NodeFailure(
+            "CREDENTIAL_MISSING",
+            f"the credential has no {missing.args[0]}",
+            hint="edit the credential and fill it in",
+        ) from None
