@@ -148,7 +148,10 @@ class ServerProcess:
         """A client of the server, once it serves."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
             stub = rpc.WorkflowServiceStub(channel)
-            await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
+            try:
+                await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
+            except grpc.aio.AioRpcError as error:
+                raise AssertionError("the server does not serve:\n" + "".join(self._said)) from error
             yield Client(stub, channel, self.port)
 
 
