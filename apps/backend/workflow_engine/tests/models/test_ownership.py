@@ -59,6 +59,14 @@ async def spawn(role: str, url: str) -> AsyncIterator[Process]:
         await process.kill()
 
 
+async def takes_over(store: Store) -> bool:
+    try:
+        async with asyncio.timeout(30):
+            return await asyncio.to_thread(store.acquire_ownership)
+    finally:
+        store.give_up()
+
+
 async def test_a_standby_takes_over_when_the_owner_is_killed(database_url: str) -> None:
     async with AsyncExitStack() as stack:
         owner = await stack.enter_async_context(spawn("own", database_url))
@@ -86,7 +94,7 @@ async def test_a_killed_writer_leaves_all_it_acknowledged_and_nothing_by_halves(
         acknowledged |= {int(line.removeprefix("stored ")) for line in rest if line.startswith("stored ")}
 
     survivor = Store.open(database_url)
-    assert await asyncio.to_thread(survivor.acquire_ownership)
+    assert await takes_over(survivor)
     try:
         found = survivor.executions(ExecutionFilter(), limit=1_000_000)
         assert acknowledged <= {row.pk for row in found}
@@ -125,8 +133,7 @@ async def test_closing_hands_over(store: Store, database_url: str) -> None:
     store.close()
 
     second = Store.open(database_url)
-    async with asyncio.timeout(30):
-        assert await asyncio.to_thread(second.acquire_ownership)
+    assert await takes_over(second)
     assert second.next_execution_pk() == 2
     second.close()
 
@@ -186,8 +193,7 @@ async def test_a_loser_does_not_keep_the_lock_from_others(store: Store, database
     assert refused.type is OwnershipLost
 
     third = Store.open(database_url)
-    async with asyncio.timeout(30):
-        assert await asyncio.to_thread(third.acquire_ownership)
+    assert await takes_over(third)
     third.close()
 
 
