@@ -15,6 +15,7 @@ A node without effects has a plain `run`; one that touches the world declares `e
 from __future__ import annotations
 
 import builtins
+import inspect
 import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -229,7 +230,7 @@ class Node(Generic[P]):
     @property
     def help(self) -> str:
         """The class docstring: what the node does, its caveats, its guarantees."""
-        return (self.__doc__ or "").strip()
+        return inspect.cleandoc(self.__doc__ or "")
 
 
 _EXPRESSION = re.compile(r"\{\{")

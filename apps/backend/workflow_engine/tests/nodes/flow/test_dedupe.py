@@ -25,7 +25,13 @@ async def test_the_same_fields_are_the_same_item(parameters: dict[str, Any], exp
 
 
 async def test_whole_items_are_compared_by_value() -> None:
-    items = [{"a": 1, "b": [1, {"c": 2}]}, {"b": [1.0, {"c": 2}], "a": 1}, {"a": True}, {"a": 1}, {"a": "1"}]
+    items: list[dict[str, Any]] = [
+        {"a": 1, "b": [1, {"c": 2}]},
+        {"b": [1.0, {"c": 2}], "a": 1},
+        {"a": True},
+        {"a": 1},
+        {"a": "1"},
+    ]
     found = records(await run_node("flow.dedupe", {}, items))
     assert found == [items[0], items[2], items[3], items[4]]
     assert [type(json["a"]) for json in found] == [int, bool, int, str]

@@ -14,7 +14,7 @@ def inputs(*columns: list[dict[str, Any]]) -> Outputs:
     return {f"input_{number}": [Item(json) for json in column] for number, column in enumerate(columns, 1)}
 
 
-CUSTOMERS = [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}, {"id": None, "name": "?"}]
+CUSTOMERS: list[dict[str, Any]] = [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}, {"id": None, "name": "?"}]
 ORDERS = [{"customer": 1, "total": 10}, {"customer": 1, "total": 20}, {"customer": 3, "total": 30}]
 
 
@@ -94,7 +94,7 @@ async def test_combinations_of_three() -> None:
 
 @pytest.mark.parametrize("parameters", [{"mode": "combinations"}, {"mode": "by_key", "keys": [{"left": "k"}]}])
 async def test_too_many_items_are_refused_before_they_are_made(parameters: dict[str, Any]) -> None:
-    column = [{"k": 1}] * 2_000
+    column: list[dict[str, Any]] = [{"k": 1}] * 2_000
     failed = failure(await run_node("flow.merge", parameters, inputs=inputs(column, column)))
     assert (failed.reason, failed.field) == ("TOO_MANY_ITEMS", "max_items")
 

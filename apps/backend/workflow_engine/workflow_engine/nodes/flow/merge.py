@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product, zip_longest
@@ -112,11 +113,11 @@ class Merge(Node[MergeParameters]):
 
     def run(self, call: Call[MergeParameters]) -> Emit:
         asked = call.parameters
+        if asked.mode in ("append", "first", "quorum"):
+            return Emit({"main": traced(call.items)})
         columns = _columns(call)
-        rows: Iterable[_Row]
+        rows: Iterable[_Row] = ()
         match asked.mode:
-            case "append" | "first" | "quorum":
-                return Emit({"main": traced(call.items)})
             case "choose":
                 return _choose(call, columns)
             case "by_position":
@@ -223,9 +224,8 @@ def _fields(parts: list[tuple[int, dict[str, Any]]], clash: str) -> dict[str, Js
         for _, part in parts if clash == "last" else reversed(parts):
             merged |= part
         return merged
-    names = [name for _, part in parts for name in part]
-    twice = {name for name in names if names.count(name) > 1} if len(names) != len(set(names)) else set[str]()
+    held = Counter(name for _, part in parts for name in part)
     for number, part in parts:
         for name, value in part.items():
-            merged[f"{name}_{number}" if name in twice else name] = value
+            merged[f"{name}_{number}" if held[name] > 1 else name] = value
     return merged
