@@ -69,6 +69,7 @@ async def test_text_can_not_be_summed() -> None:
 async def test_a_sum_that_does_not_fit_is_not_rounded_in_silence() -> None:
     parameters = {"mode": "summary", "summaries": [{"op": "sum", "field": "v"}]}
     assert failure(await run_node("flow.aggregate", parameters, [{"v": 2**62}] * 2)).reason == "NUMBER_OUT_OF_RANGE"
+    assert failure(await run_node("flow.aggregate", parameters, [{"v": 1e308}] * 2)).reason == "NUMBER_OUT_OF_RANGE"
     exact = await run_node("flow.aggregate", parameters, [{"v": 2**53}, {"v": 1}])
     assert records(exact) == [{"sum_v": 2**53 + 1}]
 

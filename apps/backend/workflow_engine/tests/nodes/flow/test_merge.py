@@ -116,6 +116,12 @@ async def test_a_dead_input_has_no_items() -> None:
     assert await merged({"mode": "combinations"}, CUSTOMERS) == []
 
 
+@pytest.mark.parametrize("mode", ["append", "by_position", "choose"])
+def test_tested_by_itself_its_input_stands_for_the_first(mode: str) -> None:
+    drawing = {"nodes": [{"id": "merge", "type": "flow.merge", "parameters": {"mode": mode}}]}
+    assert Rig(drawing).start([{"a": 1}], only="merge").output == [{"a": 1}]
+
+
 def racing(**parameters: Any) -> Rig:
     return Rig(
         {

@@ -34,13 +34,14 @@ async def test_all_matches_sends_an_item_to_every_case_that_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "output"), [("de", "de"), (404, "404"), (404.0, "404"), (True, "true"), ("xx", "fallback")]
+    ("value", "output"),
+    [("de", "de"), (404, "404"), (404.0, "404"), (12345678.0, "12345678"), (True, "true"), ("xx", "fallback")],
 )
 async def test_an_expression_names_the_output(value: Any, output: str) -> None:
     parameters = {
         "mode": "expression",
         "value": "{{ json.key }}",
-        "outputs": ["de", "404", "true"],
+        "outputs": ["de", "404", "12345678", "true"],
         "fallback": True,
     }
     outcome = await run_node("flow.switch", parameters, [{"key": value}])

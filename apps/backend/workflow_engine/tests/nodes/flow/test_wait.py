@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.engine.rig import START, Rig
-from tests.nodes.harness import NOW, problems, records, run_node
+from tests.nodes.harness import NOW, failure, problems, records, run_node
 from workflow_engine.engine.events import NodeSucceeded, NodeSuspended
 from workflow_engine.nodes.context import Context
 
@@ -128,6 +128,11 @@ async def test_until_a_moment(until: str, timezone: str, epoch: int) -> None:
 )
 def test_what_can_not_work_is_refused_at_save(parameters: dict[str, Any], words: str) -> None:
     assert words in problems("flow.wait", parameters)[0]
+
+
+async def test_a_computed_duration_must_be_finite() -> None:
+    failed = failure(await run_node("flow.wait", {"duration": "{{ 1.0 / json.n }}"}, [{"n": 0.0}]))
+    assert failed.field == "duration"
 
 
 async def test_only_a_wait_with_a_timeout_can_time_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -133,19 +134,18 @@ def _figure(figure: Summary, group: Items, index: int) -> Json:
                         field=where,
                         hint="convert the field to a number first, e.g. with flow.set, or filter such items out",
                     )
-            return _bounded(sum(values), figure, where) if figure.op == "sum" else _mean(values)
+            if figure.op == "avg" and not values:
+                return None
+            total = sum(values)
+            return _bounded(total if figure.op == "sum" else total / len(values), figure, where)
 
 
-def _mean(numbers: list[Any]) -> float | None:
-    return sum(numbers) / len(numbers) if numbers else None
-
-
-def _bounded(total: int | float, figure: Summary, where: str) -> int | float:
-    if isinstance(total, int) and not -INT64 <= total < INT64:
-        raise NodeFailure(
-            "NUMBER_OUT_OF_RANGE",
-            f"the sum of {figure.field} does not fit 64 bits",
-            field=where,
-            hint="convert the field to floating point first, if a rounded sum will do",
-        )
-    return total
+def _bounded(result: int | float, figure: Summary, where: str) -> int | float:
+    if -INT64 <= result < INT64 if isinstance(result, int) else math.isfinite(result):
+        return result
+    raise NodeFailure(
+        "NUMBER_OUT_OF_RANGE",
+        f"the {figure.op} of {figure.field} does not fit 64 bits",
+        field=where,
+        hint="convert whole numbers to floating point first, if a rounded result will do, or make smaller groups",
+    )

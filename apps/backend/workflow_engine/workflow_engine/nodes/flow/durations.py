@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, TypeAlias
 
@@ -19,7 +20,7 @@ def milliseconds(value: Any) -> Any:
     match value:
         case bool() | None:
             pass
-        case int() | float():
+        case int() | float() if math.isfinite(value):
             return round(value * 1000)
         case str(text) if _TEXT.fullmatch(text.strip()):
             return round(sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(_PART, text)))

@@ -147,10 +147,10 @@ def _columns(call: Call[MergeParameters]) -> list[list[_Place]]:
 
 
 def _choose(call: Call[MergeParameters], columns: list[list[_Place]]) -> Emit:
-    port = f"input_{call.parameters.choose}"
-    if port not in call.inputs:
+    number = call.parameters.choose
+    if f"input_{number}" not in call.inputs and not (number == 1 and "main" in call.inputs):
         return Emit({})
-    places = columns[call.parameters.choose - 1]
+    places = columns[number - 1]
     return Emit({"main": [of(item, position) for position, item in places]})
 
 

@@ -119,8 +119,10 @@ def _by_value(call: Call[SwitchParameters]) -> list[str]:
             pass
         case bool(value):
             name = "true" if value else "false"
-        case int() | float() | None as value:
-            name = "null" if value is None else format(value, "g") if isinstance(value, float) else str(value)
+        case None:
+            name = "null"
+        case int() | float() as value:
+            name = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
         case other:
             raise NodeFailure(
                 "TYPE_MISMATCH",
