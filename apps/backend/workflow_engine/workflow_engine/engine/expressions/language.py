@@ -1,49 +1,79 @@
-"""One CEL expression: compiled once, bounded at save by its shape and at run by an iteration budget.
+"""One CEL expression: parsed and type-checked once by the CEL library, then lowered to closures with a budget.
 
-The binding stops runaway comprehensions and deep nesting by itself. What it does not stop is growth by copying,
-`list.map(x, x + x)` ten times over; so an expression whose copies could multiply beyond `MOST_GROWTH` is refused when it
-is compiled.
+The library's own evaluator is not used, because it can not be bounded: it has a limit on loop turns but none on what it
+builds, and it copies every value that it is given. See docs/decisions/0003-expressions.md for the measurements.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from base64 import b64encode
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
 from cel_expr_python import cel
-from cel_expr_python.ext import ext_encoders, ext_math, ext_optional
+from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional
 
-from workflow_engine.engine.expressions.functions import NAMES, declarations
-
-LONGEST = 4_096
-"""Characters in one expression."""
-MOST_JOINS = 64
-"""`+` in one expression."""
-MOST_GROWTH = 64
-"""How often the loop variables of one expression may multiply what they hold."""
+from workflow_engine.engine.expressions import functions, syntax
+from workflow_engine.engine.expressions.lower import Lowering, Refused
+from workflow_engine.engine.expressions.spelling import LONGEST, STRING, Spelled, spelled
+from workflow_engine.engine.expressions.values import Absent, Exhausted, Run, Trouble, plain
 
 VARIABLES = ("json", "item", "items", "node", "vars", "execution", "workflow", "now", "run")
+MACROS = ("all", "exists", "exists_one", "existsOne", "filter", "map", "has", "default", "orElse")
 
-_STRING = r"""[rRbB]{0,2}(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-_STRINGS = re.compile(_STRING, re.DOTALL)
-_NODE_LITERAL = re.compile(rf"\s*\[\s*({_STRING})\s*\]|\s*\.\s*([A-Za-z_]\w*)", re.DOTALL)
-_NODE = re.compile(r"(?<![\w.])node(?!\w)")
-_IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_MACRO = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one|existsOne)\s*\(\s*([A-Za-z_]\w*)\s*,")
-_PATH = re.compile(r"(json|item|vars|execution|workflow|run)((?:\.[A-Za-z_]\w*)*)")
-_N8N = re.compile(
-    rf"(?P<text>{_STRING})"
-    r"|\$\(\s*(?P<name>'[^'\\\n]*'|\"[^\"\\\n]*\")\s*\)(?P<of>\s*\.\s*(?:all|first|item)(?:\(\s*\))?)?"
-    r"|\$input\s*\.\s*(?P<input>all\(\s*\)|first\(\s*\)|item)"
-    r"|\$(?P<word>json|node|items|item|now|vars|execution|workflow|run)\b(?:\(\s*\))?",
-    re.DOTALL,
-)
-_POSITION = re.compile(r"<input>:(-?\d+):(-?\d+): (.*?)(?:\n|$)")
+_T = cel.Type
+_KINDS = {
+    "any": _T.DYN,
+    "bool": _T.BOOL,
+    "bytes": _T.BYTES,
+    "duration": _T.DURATION,
+    "int": _T.INT,
+    "list": _T.List(_T.DYN),
+    "map": _T.Map(_T.DYN, _T.DYN),
+    "number": _T.DYN,
+    "text": _T.STRING,
+    "time": _T.TIMESTAMP,
+}
+_JSON_TYPES = frozenset({type(None), bool, int, str, list, dict})
+_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_NO_OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '([^\n]*?)'(?: \[|$)")
+# What the checker refuses although JSON's one kind of number makes it plain what is meant.
+_MIXED_NUMBERS = frozenset({"_+_", "_-_", "_*_", "_/_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
+_ELSEWHERE = {
+    "charAt": "text.substring(0, 1)",
+    "concat": "a + b",
+    "every": "all",
+    "find": "list.filter(x, ...).first()",
+    "forEach": "map",
+    "includes": "text.contains(part), or x in list",
+    "isEmpty": "size(value) == 0",
+    "isNotEmpty": "size(value) > 0",
+    "length": "size",
+    "parseFloat": "double",
+    "parseInt": "int",
+    "push": "list + [x]",
+    "reduce": "list.sum()",
+    "some": "exists",
+    "toDate": "parseTime",
+    "toFixed": "round(number, 2)",
+    "toISOString": "string(time)",
+    "toISO": "string(time)",
+    "toFormat": "time.format('%Y-%m-%d')",
+    "toLowerCase": "lower",
+    "toString": "string",
+    "toUpperCase": "upper",
+    "undefined": "default(json.a, value), or has(json.a)",
+}
+_FOREIGN_SIGNS = {
+    "===": "write ==",
+    "!==": "write !=",
+    "??": "write default(json.a, value)",
+    "?.": "write json.?a.orValue(value), or default(json.a.b, value)",
+    "=>": "write list.map(x, x.id), with the name and the expression as two arguments",
+    "`": "write 'text', or put the expression inside text: Hello {{ json.name }}",
+    "${": "put the expression inside text: Hello {{ json.name }}",
+}
 
 
 class LanguageError(Exception):
@@ -54,192 +84,193 @@ class LanguageError(Exception):
         self.message, self.offset, self.hint = message, offset, hint
 
 
-@cache
-def environment() -> cel.Env:
-    kinds = dict.fromkeys(VARIABLES, cel.Type.DYN) | {"now": cel.Type.TIMESTAMP}
-    return cel.NewEnv(
-        variables=kinds,
-        functions=declarations(),
-        extensions=[ext_math.ExtMath(), ext_optional.ExtOptional(), ext_encoders.ExtEncoders()],
-    )
-
-
-def spelled(source: str) -> str:
-    """`source` with n8n's spellings in ours, keeping every other character in its place where that is possible."""
-
-    def ours(match: re.Match[str]) -> str:
-        if match["text"] is not None:
-            return match["text"]
-        if match["name"] is not None:
-            of = re.sub(r"[\s()]", "", match["of"] or "")
-            return f"node[{match['name']}]" + {".all": ".items", ".first": ".items[0]", ".item": ".item"}.get(of, "")
-        if match["input"] is not None:
-            word = match["input"].rstrip("() ")
-            return {"all": "items", "first": "items[0]", "item": "item"}[word].rjust(len(match[0]))
-        return match["word"].rjust(len(match[0]))
-
-    return _N8N.sub(ours, source)
-
-
 class Program:
-    """A compiled expression."""
+    """A compiled expression. Immutable; may be shared by threads."""
 
-    __slots__ = ("_expression", "_path", "names", "nodes", "source")
+    __slots__ = ("_builds", "_evaluate", "_slots", "_spelled", "names", "nodes", "source")
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, variables: tuple[str, ...] = VARIABLES) -> None:
         """Raises LanguageError."""
+        self.source = source
         if len(source) > LONGEST:
             raise LanguageError(
                 f"the expression has {len(source)} characters; {LONGEST} are allowed",
-                hint="prepare the value in a set or transform node, or in run_code",
+                hint="prepare the value in a set node of its own, or in a code node",
             )
-        self.source = ours = spelled(source)
-        bare = _STRINGS.sub(lambda match: '"' + " " * (len(match[0]) - 2) + '"', ours)
-        if not bare.strip():
+        if not source.strip():
             raise LanguageError("the expression is empty", hint="write something between {{ and }}, or remove them")
-        self.names = frozenset(_IDENTIFIER.findall(bare)) & frozenset(VARIABLES)
-        self.nodes = frozenset(_nodes(ours, bare))
-        _bound(bare)
-        path = _PATH.fullmatch(ours.strip())
-        self._path = (path[1], *[part for part in path[2].split(".") if part]) if path else None
+        self._spelled = ours = spelled(source)
+        serialized = _compile(ours, variables)
+        tree, positions = syntax.read(serialized)
+        lowering = Lowering(frozenset(variables), positions)
         try:
-            self._expression = environment().compile(ours)
-        except RuntimeError as error:
-            raise _compile_error(str(error), ours) from None
+            self._evaluate = lowering.lower(tree)
+        except Refused as refused:
+            raise LanguageError(refused.message, ours.written(refused.offset), refused.hint) from None
+        self._slots, self._builds = lowering.slots, lowering.builds
+        self.names, self.nodes = frozenset(lowering.names), frozenset(lowering.nodes)
 
-    def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """The plain JSON value, from the variables that `names` lists. Raises LanguageError."""
-        if self._path is not None:
-            found, value = _walk(values, self._path)
-            if found:
-                return value
+    def evaluate(self, run: Run) -> Any:
+        """The result as JSON, sharing what it can with the scope. Raises LanguageError."""
+        run.slots = [None] * self._slots
         try:
-            result = self._expression.eval(data={name: values[name] for name in self.names})
-            value = result.plain_value()
-        except RuntimeError as error:
-            raise _run_error(str(error), values) from None
-        except TypeError:
-            raise LanguageError("the result is an optional", hint="end it with .orValue(...)") from None
-        if result.type() == cel.Type.ERROR:
-            raise _run_error(str(value), values)
-        return plain(value)
+            value = self._evaluate(run)
+            return value if type(value) in _JSON_TYPES and not self._builds else plain(run, value)
+        except Trouble as trouble:
+            raise self._told(trouble) from None
+        except Exhausted as exhausted:
+            raise LanguageError(exhausted.message, hint=exhausted.hint) from None
+        except RecursionError:
+            raise LanguageError("the data is nested too deeply") from None
+
+    def value(self, run: Run) -> Any:
+        """The result as a CEL value, before it becomes JSON. Raises Trouble and Exhausted."""
+        run.slots = [None] * self._slots
+        return self._evaluate(run)
+
+    def _told(self, trouble: Trouble) -> LanguageError:
+        message, hint = trouble.message, trouble.hint
+        if isinstance(trouble, Absent):
+            message, hint = _absence(trouble)
+        return LanguageError(message, self._spelled.written(max(trouble.offset, 0)), hint)
 
 
-@lru_cache(maxsize=8_192)
 def program(source: str) -> Program:
-    """`Program(source)`, kept for the next time."""
-    return Program(source)
+    """`Program(source)`; short ones are kept for the next time."""
+    return _kept(source) if len(source) <= 512 else Program(source)
 
 
-def plain(value: Any) -> Any:
-    """A CEL result as JSON: times as ISO 8601, durations in seconds, bytes in base64."""
-    match value:
-        case dict():
-            return {str(key): plain(each) for key, each in value.items()}
-        case list():
-            return [plain(each) for each in value]
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case timedelta():
-            return value.total_seconds()
-        case bytes() | bytearray():
-            return b64encode(value).decode()
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return str(value)
+_kept = lru_cache(maxsize=2_048)(Program)
 
 
-def _walk(values: Mapping[str, Any], path: tuple[str, ...]) -> tuple[bool, Any]:
-    """The value at a plain path of maps, without taking a whole item through CEL; the same answer, but quicker."""
-    value = values[path[0]]
-    for part in path[1:]:
-        if not isinstance(value, dict) or part not in value:
-            return False, None
-        value = value[part]
-    return True, value
+@cache
+def _environment(variables: tuple[str, ...]) -> cel.Env:
+    overloads: dict[str, list[cel.Overload]] = {}
+    for function in functions.TABLE:
+        for position, signature in enumerate(function.signatures):
+            if not function.is_standard:
+                overloads.setdefault(signature.name, []).append(
+                    cel.Overload(
+                        f"{signature.name}_{'of_' * signature.is_member}{position}",
+                        return_type=_KINDS[signature.result],
+                        parameters=[_KINDS[each] for each in signature.kinds],
+                        is_member=signature.is_member,
+                    )
+                )
+    for name, is_member in (("default", False), ("orElse", True)):
+        overload = cel.Overload(name, return_type=_T.DYN, parameters=[_T.DYN, _T.DYN], is_member=is_member)
+        overloads[name] = [overload]
+    return cel.NewEnv(
+        variables={name: _T.TIMESTAMP if name == "now" else _T.DYN for name in variables},
+        functions=[cel.FunctionDecl(name, found) for name, found in overloads.items()],
+        extensions=[
+            # Version 2 has a first() and a last() that give optionals; ours give the element.
+            *(ext_optional.ExtOptional(version=1), ext_bindings.ExtBindings()),
+            *(ext_encoders.ExtEncoders(), ext_math.ExtMath()),
+        ],
+    )
 
 
-def _nodes(source: str, bare: str) -> list[str]:
-    names: list[str] = []
-    for match in _NODE.finditer(bare):
-        literal = _NODE_LITERAL.match(source, match.end())
-        if literal is None:
-            raise LanguageError(
-                "a node must be named in the expression itself",
-                match.start(),
-                'write node["Name"].json, so that it is known before the run what has to come first',
-            )
-        names.append(literal[2] if literal[2] is not None else _unquoted(literal[1]))
-    return names
+def _compile(source: Spelled, variables: tuple[str, ...]) -> bytes:
+    environment = _environment(variables)
+    try:
+        return bytes(environment.compile(source.text).serialize())
+    except RuntimeError as error:
+        text = str(error)
+    found = _ERROR.findall(text)
+    if found and all(_is_plain(message) for _, _, message in found):
+        return bytes(environment.compile(source.text, disable_check=True).serialize())
+    raise _compile_error(text, found, source)
 
 
-def _unquoted(literal: str) -> str:
-    return str(environment().compile(literal).eval(data={}).plain_value())
+def _is_plain(message: str) -> bool:
+    """Whether the checker only minds an int beside a double, or the two sides of ?: being of two types."""
+    match = _NO_OVERLOAD.search(message)
+    if match is None:
+        return False
+    kinds = match[2].strip("()").split(", ")
+    if match[1] == "_?_:_":
+        return kinds[0] in ("bool", "dyn")
+    if match[1] in _MIXED_NUMBERS or match[1].startswith("math."):
+        return all(re.fullmatch(r"int|double|dyn|list\((?:int|double)\)", each) for each in kinds)
+    return False
 
 
-def _bound(bare: str) -> None:
-    if (joins := bare.count("+")) > MOST_JOINS:
-        raise LanguageError(f"the expression has {joins} times '+'; {MOST_JOINS} are allowed", hint="use join()")
-    growth = 1
-    for macro in _MACRO.finditer(bare):
-        variable = macro[1]
-        body = _body(bare, macro.end())
-        growth *= max(len(re.findall(rf"(?<![\w.]){variable}(?![\w.(\[])", body)), 1)
-        if growth > MOST_GROWTH:
-            raise LanguageError(
-                "the expression copies its data too often", macro.start(), "split it over several set nodes"
-            )
-
-
-def _body(bare: str, start: int) -> str:
-    depth = 1
-    for position in range(start, len(bare)):
-        depth += (bare[position] in "([{") - (bare[position] in ")]}")
-        if not depth:
-            return bare[start:position]
-    return bare[start:]
-
-
-def _compile_error(text: str, source: str) -> LanguageError:
-    found = _POSITION.search(text)
+def _compile_error(text: str, found: list[tuple[str, str, str]], source: Spelled) -> LanguageError:
     if "recursion" in text:
         return LanguageError("the expression is nested too deeply", hint="split it over several set nodes")
-    if found is None:
-        return LanguageError(text.removesuffix("[INVALID_ARGUMENT]").strip())
-    line, column, message = int(found[1]), int(found[2]), found[3].strip()
-    lines = source.splitlines(keepends=True) or [""]
-    offset = sum(map(len, lines[: max(line - 1, 0)])) + max(column - 1, 0)
-    hint = ""
+    lines = source.text.splitlines(keepends=True) or [""]
+    problems = [
+        (sum(map(len, lines[: int(line) - 1])) + int(column) - 1 if int(line) > 0 else 0, message)
+        for line, column, message in found
+    ]
+    bare = re.sub(STRING, lambda match: " " * len(match[0]), source.text, flags=re.DOTALL)
+    for sign, hint in _FOREIGN_SIGNS.items():
+        if "Syntax error" in text and sign in bare:
+            return LanguageError(f"CEL has no {sign}", source.written(bare.index(sign)), hint)
+    for offset, message in problems:
+        if (macro := re.search(r"undeclared reference to '(\w+)'", message)) and macro[1] in MACROS:
+            return LanguageError(
+                f"{macro[1]} does not work so",
+                source.written(offset),
+                "such as list.map(x, x.id), has(json.key)",
+            )
+    if not problems:
+        return LanguageError(text.split("\n")[0].removesuffix("[INVALID_ARGUMENT]").strip())
+    offset, message = problems[0]
     if unknown := re.search(r"undeclared reference to '([^']+)'", message):
-        name = unknown[1]
-        offset_name = source.find(name, max(offset - len(name) - 1, 0))
-        offset = offset_name if offset_name >= 0 else offset
-        message = f"there is no variable or function {name!r}"
-        near = difflib.get_close_matches(name, [*VARIABLES, *NAMES], n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(VARIABLES)}"
-    elif "_+_" in message or "overload" in message:
-        hint = "numbers mix only after conversion: double(json.count) * 1.5; texts join after toText(value)"
-    return LanguageError(message.removesuffix("[INVALID_ARGUMENT]").strip(), min(offset, len(source)), hint)
+        return _unknown(unknown[1].split(".")[0] if "." in unknown[1] else unknown[1], offset, bare, source)
+    message, hint = _explained(message, bare)
+    return LanguageError(message, source.written(min(max(offset, 0), len(source.text))), hint)
 
 
-def _run_error(text: str, values: Mapping[str, Any]) -> LanguageError:
-    message = re.sub(r"^[A-Z_]+: ", "", text.split("\n")[0]).removesuffix("[INTERNAL]").strip()
-    if missing := re.search(r'Key not found in map : "(.*)"', message):
-        known = sorted(str(key) for key in (values.get("json") or {}))
-        near = difflib.get_close_matches(missing[1], known, n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"json has {', '.join(known[:12]) or 'no keys'}"
-        return LanguageError(
-            f"there is no key {missing[1]!r}", hint=f"{hint}; where it may be absent, ask has(...) first"
-        )
-    if "Iteration budget" in message:
-        return LanguageError("the expression runs over too many elements", hint="use a filter, aggregate or split node")
-    if "No matching overloads" in message:
-        kinds = message.partition(":")[2].strip()
-        return LanguageError(
-            f"these types do not go together: {kinds}",
-            hint="convert first: double(x), int(x), string(x), toText(x), text.toNumber()",
-        )
-    if "Index error" in message:
-        return LanguageError("the list is shorter than that: " + message.removeprefix("Index error: "))
-    return LanguageError(message)
+def _explained(message: str, bare: str) -> tuple[str, str]:
+    message = message.removesuffix("[INVALID_ARGUMENT]").removeprefix("Syntax error: ").strip()
+    if overload := _NO_OVERLOAD.search(message):
+        name, kinds = overload[1].strip("_").replace("@", ""), overload[2]
+        signatures = [
+            each.text for function in functions.TABLE for each in function.signatures if each.name == overload[1]
+        ]
+        hint = "write " + " or ".join(signatures) if signatures else "convert first: string(x), double(x), int(x)"
+        return f"{name} does not go with {kinds}", hint
+    if "token recognition error" in message:
+        sign = message.partition("at: ")[2].strip("'")
+        if sign[:1] in ("'", '"'):
+            return "this text is never closed", f"close it with {sign[0]}"
+        if sign.startswith("$"):
+            return "there is no such $ name", "there are " + ", ".join(f"${name}" for name in VARIABLES)
+        return f"{sign[:20]} means nothing here", ""
+    if "<EOF>" in message:
+        return "the expression ends too early", "something is missing at its end"
+    expected = re.sub(r" expecting .*", "", message)
+    return expected, ""
+
+
+def _unknown(name: str, offset: int, bare: str, source: Spelled) -> LanguageError:
+    found = [match.start() for match in re.finditer(rf"(?<![\w$]){re.escape(name)}\b", bare)]
+    # The checker points at the dot or the parenthesis behind the name.
+    near = max((each for each in found if each <= offset), default=offset)
+    is_call = re.match(r"\s*\(", bare[near + len(name) :]) is not None
+    known = sorted({function.name for function in functions.TABLE} | set(MACROS)) if is_call else list(VARIABLES)
+    close = difflib.get_close_matches(name, known, n=2)
+    if name in _ELSEWHERE:
+        hint = f"write {_ELSEWHERE[name]}"
+    elif close:
+        hint = f"did you mean {' or '.join(close)}?"
+    else:
+        hint = f"texts stand in quotes: '{name}'; there are {', '.join(VARIABLES)}" if not is_call else ""
+    return LanguageError(f"there is no {'function' if is_call else 'variable'} {name!r}", source.written(near), hint)
+
+
+def _absence(trouble: Absent) -> tuple[str, str]:
+    """The sentence for a missing key: which keys there are, and which is near."""
+    known = [str(key) for key in list(trouble.value)[:200]]
+    more = ", ..." if len(trouble.value) > 12 else ""
+    there = ", ".join(sorted(known)[:12]) + more if known else "none: the map is empty"
+    if trouble.key == "length":
+        hint = "write size(value)"
+    elif near := difflib.get_close_matches(str(trouble.key)[:64], known, n=2):
+        hint = f"did you mean {' or '.join(near)}? Where it may be absent: default(json.a, value)"
+    else:
+        hint = "where it may be absent: default(json.a, value), or has(json.a) first"
+    return f"there is no key {str(trouble.key)[:64]!r}; the keys are {there}", hint

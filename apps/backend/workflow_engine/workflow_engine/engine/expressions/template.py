@@ -1,7 +1,7 @@
 """Parameters with `{{ expressions }}` in them: parsed and type-checked when saved, resolved for each item.
 
 Text around an expression makes the result text; a lone `{{ }}` keeps its type. To write the two braces themselves, say
-`{{ '{{' }}`.
+`{{ '{{' }}`. What is resolved may share parts with the scope and with the template: it is for reading.
 """
 
 from __future__ import annotations
@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from workflow_engine.engine.expressions.functions import to_text
 from workflow_engine.engine.expressions.language import LanguageError, Program, program
+from workflow_engine.engine.expressions.spelling import LONGEST, end_of
+from workflow_engine.engine.expressions.values import Exhausted, Run, Trouble, text_of
 
 Json: TypeAlias = Any
 LONGEST_TEMPLATE = 1_000_000
-"""Characters in one parameter."""
+"""Characters in one parameter that has expressions."""
+MOST_EXPRESSIONS = 500
+"""Expressions in the parameters of one node."""
+MOST_SOURCE = 65_536
+"""Characters in all of them together."""
+DEEPEST = 100
+"""Lists and maps within each other."""
+MOST_ERRORS = 20
+"""After so many wrong expressions the rest are not looked at."""
 
 
 class ExpressionError(Exception):
@@ -44,6 +53,11 @@ class References:
     names: frozenset[str] = frozenset()
     """Variables."""
 
+    @property
+    def uses_input(self) -> bool:
+        """Whether the result depends on the input items."""
+        return not self.names.isdisjoint(("json", "item", "items"))
+
 
 @dataclass(slots=True)
 class Scope:
@@ -68,26 +82,23 @@ class _Expression:
     offset: int
     """Where the expression starts in its template."""
 
-    def evaluate(self, scope: Scope) -> Json:
-        values = {name: getattr(scope, name) for name in self.program.names if name != "node"}
+    def evaluate(self, run: Run) -> Json:
         try:
-            if self.program.nodes:
-                values["node"] = {name: self._node(scope, name) for name in self.program.nodes}
-            return self.program.evaluate(values)
+            return self.program.evaluate(run)
         except LanguageError as error:
-            raise ExpressionError(
-                error.message, field=self.field, offset=self.offset + error.offset, hint=error.hint
-            ) from None
+            raise self._failed(error.message, error.offset, error.hint) from None
 
-    @staticmethod
-    def _node(scope: Scope, name: str) -> Mapping[str, Any]:
-        found = scope.node(name)
-        if found is None:
-            raise LanguageError(
-                f"the node {name!r} delivered nothing in this execution",
-                hint="it was skipped or its path was not taken; read it only behind it, or merge the paths first",
-            )
-        return found
+    def text(self, run: Run) -> str:
+        value = self.evaluate(run)
+        try:
+            return text_of(run, value)
+        except (Trouble, Exhausted) as error:
+            raise self._failed(error.message, 0, error.hint) from None
+        except RecursionError:
+            raise self._failed("the data is nested too deeply", 0, "") from None
+
+    def _failed(self, message: str, offset: int, hint: str) -> ExpressionError:
+        return ExpressionError(message, field=self.field, offset=self.offset + offset, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +107,15 @@ class _Text:
 
     parts: tuple[str | _Expression, ...]
 
-    def evaluate(self, scope: Scope) -> str:
-        return "".join(part if isinstance(part, str) else to_text(part.evaluate(scope)) for part in self.parts)
+    def evaluate(self, run: Run) -> str:
+        return "".join([part if isinstance(part, str) else part.text(run) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)
 class _Static:
     value: Json
 
-    def evaluate(self, scope: Scope) -> Json:
+    def evaluate(self, run: Run) -> Json:
         return self.value
 
 
@@ -112,16 +123,16 @@ class _Static:
 class _List:
     elements: tuple[_Part, ...]
 
-    def evaluate(self, scope: Scope) -> Json:
-        return [element.evaluate(scope) for element in self.elements]
+    def evaluate(self, run: Run) -> Json:
+        return [element.evaluate(run) for element in self.elements]
 
 
 @dataclass(frozen=True, slots=True)
 class _Map:
     members: tuple[tuple[str, _Part], ...]
 
-    def evaluate(self, scope: Scope) -> Json:
-        return {key: member.evaluate(scope) for key, member in self.members}
+    def evaluate(self, run: Run) -> Json:
+        return {key: member.evaluate(run) for key, member in self.members}
 
 
 _Part: TypeAlias = _Expression | _Text | _Static | _List | _Map
@@ -142,7 +153,7 @@ class Template:
 
     def resolve(self, scope: Scope) -> Json:
         """The parameters for one item. Raises ExpressionError."""
-        return self.root.evaluate(scope)
+        return self.root.evaluate(Run(scope))
 
     def fields_naming(self, node: str) -> Iterator[str]:
         """Fields whose expressions name the node."""
@@ -151,101 +162,119 @@ class Template:
 
 def compile_template(value: Json, *, field: str = "", literal: frozenset[str] = frozenset()) -> Template:
     """Compiles parameters; members named in `literal` are left as they are. Raises ExpressionErrors."""
-    expressions: list[_Expression] = []
-    errors: list[ExpressionError] = []
-    if literal and isinstance(value, dict):
-        members = tuple(
-            (key, _Static(each) if key in literal else _compile(each, key, expressions, errors))
-            for key, each in value.items()
-        )
-        root: _Part = _Map(members)
-    else:
-        root = _compile(value, field, expressions, errors)
-    if errors:
-        raise ExpressionErrors(errors)
+    compiler = _Compiler(literal)
+    root = compiler.part(value, field, 0)
+    if compiler.errors:
+        raise ExpressionErrors(compiler.errors)
+    expressions = tuple(compiler.expressions)
     references = References(
         frozenset(name for each in expressions for name in each.program.nodes),
         frozenset(name for each in expressions for name in each.program.names),
     )
-    return Template(root, tuple(expressions), references)
+    return Template(root, expressions, references)
 
 
-def _compile(value: Json, field: str, expressions: list[_Expression], errors: list[ExpressionError]) -> _Part:
-    before = len(expressions)
+def expressions_in(value: Json, *, field: str = "") -> list[tuple[str, str, int]]:
+    """The expressions in parameters, as (field, source, character at which the source starts); also the wrong ones."""
     match value:
-        case str() if "{{" in value:
-            try:
-                return _text(value, field, expressions)
-            except ExpressionError as error:
-                errors.append(error)
-                return _Static(None)
+        case str():
+            return [(field, value[start:end], start) for start, end in _spans(value) if end >= 0]
         case list():
-            elements = tuple(
-                _compile(each, f"{field}[{index}]", expressions, errors) for index, each in enumerate(value)
-            )
-            return _List(elements) if len(expressions) > before else _Static(value)
+            return [each for at, one in enumerate(value) for each in expressions_in(one, field=f"{field}[{at}]")]
         case dict():
-            members = tuple(
-                (key, _compile(each, f"{field}.{key}" if field else key, expressions, errors))
-                for key, each in value.items()
-            )
-            return _Map(members) if len(expressions) > before else _Static(value)
-        case _:
-            return _Static(value)
+            return [each for key, one in value.items() for each in expressions_in(one, field=_within(field, key))]
+    return []
 
 
-def _text(template: str, field: str, expressions: list[_Expression]) -> _Part:
-    if len(template) > LONGEST_TEMPLATE:
-        raise ExpressionError(
-            f"a template of {len(template)} characters; {LONGEST_TEMPLATE} are allowed", field=field, offset=0
-        )
-    parts: list[str | _Expression] = []
-    position = 0
-    while (start := template.find("{{", position)) >= 0:
-        if start > position:
-            parts.append(template[position:start])
-        end = _end(template, start + 2)
-        if end < 0:
+class _Compiler:
+    def __init__(self, literal: frozenset[str]) -> None:
+        self.literal = literal
+        self.expressions: list[_Expression] = []
+        self.errors: list[ExpressionError] = []
+        self.source = 0
+
+    def part(self, value: Json, field: str, depth: int) -> _Part:
+        before = len(self.expressions)
+        if depth > DEEPEST:
+            self.errors.append(ExpressionError("nested too deeply", field=field, offset=0))
+            return _Static(None)
+        match value:
+            case str() if "{{" in value and len(self.errors) < MOST_ERRORS:
+                try:
+                    return self.text(value, field)
+                except ExpressionError as error:
+                    self.errors.append(error)
+            case list():
+                elements = tuple(self.part(each, f"{field}[{at}]", depth + 1) for at, each in enumerate(value))
+                if len(self.expressions) > before:
+                    return _List(elements)
+            case dict():
+                members = tuple(
+                    (
+                        key,
+                        _Static(each)
+                        if not depth and key in self.literal
+                        else self.part(each, _within(field, key), depth + 1),
+                    )
+                    for key, each in value.items()
+                )
+                if len(self.expressions) > before:
+                    return _Map(members)
+        return _Static(value)
+
+    def text(self, template: str, field: str) -> _Part:
+        if len(template) > LONGEST_TEMPLATE:
             raise ExpressionError(
-                "this {{ is never closed",
+                f"a template of {len(template)} characters; {LONGEST_TEMPLATE} are allowed",
+                field=field,
+                offset=0,
+                hint="keep the text in a file or a variable, or split it",
+            )
+        parts: list[str | _Expression] = []
+        position = 0
+        for start, end in _spans(template):
+            if end < 0:
+                raise ExpressionError(
+                    "this {{ is never closed",
+                    field=field,
+                    offset=start - 2,
+                    hint="close it with }} within " + f"{LONGEST} characters, or write " + "{{ '{{' }} for the braces",
+                )
+            if start - 2 > position:
+                parts.append(template[position : start - 2])
+            parts.append(self.expression(template[start:end], field, start))
+            position = end + 2
+        if position < len(template):
+            parts.append(template[position:])
+        return parts[0] if len(parts) == 1 and isinstance(parts[0], _Expression) else _Text(tuple(parts))
+
+    def expression(self, source: str, field: str, start: int) -> _Expression:
+        self.source += len(source)
+        if len(self.expressions) >= MOST_EXPRESSIONS or self.source > MOST_SOURCE:
+            raise ExpressionError(
+                f"more than {MOST_EXPRESSIONS} expressions, or {MOST_SOURCE} characters of them, in one node",
                 field=field,
                 offset=start,
-                hint="close it with }}, or write {{ '{{' }}",
+                hint="split them over several nodes",
             )
-        source = template[start + 2 : end]
         try:
-            expression = _Expression(program(source), field, start + 2)
+            compiled = _Expression(program(source), field, start)
         except LanguageError as error:
-            raise ExpressionError(
-                error.message, field=field, offset=start + 2 + error.offset, hint=error.hint
-            ) from None
-        parts.append(expression)
-        expressions.append(expression)
+            raise ExpressionError(error.message, field=field, offset=start + error.offset, hint=error.hint) from None
+        self.expressions.append(compiled)
+        return compiled
+
+
+def _within(field: str, key: str) -> str:
+    return f"{field}.{key}" if field else key
+
+
+def _spans(template: str) -> Iterator[tuple[int, int]]:
+    """Where each expression starts and ends between its braces; an end of -1 is never closed, and the last."""
+    position = 0
+    while (start := template.find("{{", position)) >= 0:
+        end = end_of(template, start + 2)
+        yield start + 2, end
+        if end < 0:
+            return
         position = end + 2
-    if position < len(template):
-        parts.append(template[position:])
-    if len(parts) == 1 and isinstance(parts[0], _Expression):
-        return parts[0]
-    return _Text(tuple(parts))
-
-
-def _end(template: str, position: int) -> int:
-    """Where the `}}` stands that closes an expression: outside strings and inner braces. -1 when there is none."""
-    depth, quote = 0, ""
-    while position < len(template):
-        character = template[position]
-        if quote:
-            if character == "\\":
-                position += 1
-            elif character == quote:
-                quote = ""
-        elif character in "'\"":
-            quote = character
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            if not depth and template.startswith("}}", position):
-                return position
-            depth -= 1
-        position += 1
-    return -1
