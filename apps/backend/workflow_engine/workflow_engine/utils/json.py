@@ -34,12 +34,13 @@ def loads(data: bytes | str) -> Any:
     return _exact(value) if _LONG_NUMBER.search(data) else value
 
 
-def dumps(value: Any) -> bytes:
-    """Compact UTF-8. Raises ValueError for a float that JSON can not say, TypeError for what is no JSON
-    value.
+def dumps(value: Any, *, sort: bool = False) -> bytes:
+    """Compact UTF-8, with names in order when `sort` is set.
+
+    Raises ValueError for a float that JSON can not say, TypeError for what is no JSON value.
     """
     _refuse_non_finite(value)
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, order="sorted" if sort else None)
 
 
 def _exact(value: Any) -> Any:
