@@ -1,0 +1,1 @@
+"""File formats: what each one looks like as JSON, and back."""
