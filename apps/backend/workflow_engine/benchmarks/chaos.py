@@ -28,7 +28,7 @@ from aiohttp import web
 from tests.runtime.peers import peer
 from tests.serving import Client, ServerProcess, items
 from workflow_engine.engine import machine
-from workflow_engine.engine.events import AnyEvent, ExecutionEnded, NodeSucceeded, decode
+from workflow_engine.engine.events import AnyEvent, ExecutionEnded, ItemSucceeded, NodeSucceeded, decode
 from workflow_engine.engine.plan import build
 from workflow_engine.engine.state import address
 from workflow_engine.models.migrate import upgrade
@@ -48,7 +48,7 @@ class Peer:
 
     url: str = ""
     calls: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
-    """Epoch milliseconds of every call, by `execution/address`."""
+    """Epoch milliseconds of every call, by `execution/address#item`."""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.calls.setdefault(request.query["run"], []).append(time.time_ns() // 1_000_000)
@@ -59,7 +59,7 @@ class Peer:
 
 def call(url: str, id: str, method: str = "GET", at: str = "") -> dict[str, Any]:
     """A node that has an effect at the peer; its query says which run it is."""
-    run = f"{{{{ execution.id }}}}/{id}{at}"
+    run = f"{{{{ execution.id }}}}/{id}{at}#{{{{ run.item_index }}}}"
     return {
         "id": id,
         "type": "action.http_request",
@@ -198,7 +198,7 @@ async def _finish(client: Client, report: Report) -> None:
     for id in report.acknowledged:
         while True:
             request = ex.WaitExecutionRequest(execution_id=id)
-            request.timeout.FromMilliseconds(20_000)
+            request.timeout.FromMilliseconds(5_000)
             try:
                 execution = (await client.stub.WaitExecution(request)).execution
             except grpc.aio.AioRpcError as error:
@@ -208,7 +208,7 @@ async def _finish(client: Client, report: Report) -> None:
                 break
             unknown = [wait for wait in execution.waiting_for if wait.kind == ex.WAIT_KIND_UNKNOWN_OUTCOME]
             if not unknown:
-                report.faults.append(f"{id} hangs: {execution}")
+                report.faults.append(f"{id} hangs: {[run.address for run in execution.node_runs if not run.HasField('ended_at')]}")
                 break
             for wait in unknown:
                 report.resolved += 1
@@ -250,11 +250,22 @@ def _faults(id: str, status: Status, plan: Any, events: list[AnyEvent], there: P
         faults.append(f"{id} is {status.name}, but its journal says {state.status}")
     for event in events:
         if isinstance(event, NodeSucceeded) and plan.node(event.node).kind.type == "action.http_request":
-            calls = there.calls.get(f"{id}/{address(event.node, event.path)}", [])
-            if event.node == "charge" and len(calls) > 1:
-                faults.append(f"{id}: the effect of charge happened {len(calls)} times")
-            if any(at > event.at for at in calls):
-                faults.append(f"{id}: {event.node} was performed again after its result was recorded")
+            recorded = {index: event.at for index in range(len(event.outputs.get("main", [])))}
+            faults += _repeated(f"{id}/{address(event.node, event.path)}", recorded, there)
+        elif isinstance(event, ItemSucceeded):
+            faults += _repeated(f"{id}/{address(event.node, event.path)}", {event.index: event.at}, there)
+    return faults
+
+
+def _repeated(run: str, recorded: dict[int, int], there: Peer) -> list[str]:
+    """What the peer saw of a run after its items were recorded, and charges that it saw twice at any time."""
+    faults = []
+    for index, recorded_at in recorded.items():
+        calls = there.calls.get(f"{run}#{index}", [])
+        if run.endswith("/charge") and len(calls) > 1:
+            faults.append(f"{run}: item {index} was charged {len(calls)} times")
+        if any(at > recorded_at for at in calls):
+            faults.append(f"{run}: item {index} was done again after its result was recorded")
     return faults
 
 

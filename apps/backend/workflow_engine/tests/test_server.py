@@ -101,6 +101,9 @@ async def test_a_second_process_stands_by_and_takes_over(database_url: str, tmp_
     (tmp_path / "standby").mkdir()
     standby = ServerProcess(database_url, tmp_path / "standby")
     await asyncio.to_thread(standby.wait_for_log, "standby")
+    tired = ServerProcess(database_url, tmp_path)
+    await asyncio.to_thread(tired.wait_for_log, "standby")
+    assert tired.terminate() == 0, "who waits can be told to stop"
     owner.kill()
     async with standby.client() as client:
         assert (await client.run(workflow.id)).status == ex.SUCCESS

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,8 +74,13 @@ def _is_ip(host: str) -> bool:
     return True
 
 
-async def start(settings: Settings, registry: Registry | None = None) -> Server:
-    """Starts a server and returns once it serves. Waits while another process owns the database."""
+async def start(
+    settings: Settings, registry: Registry | None = None, on_lost: Callable[[], None] | None = None
+) -> Server:
+    """Starts a server and returns once it serves. Waits while another process owns the database.
+
+    `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
+    """
     check_host(settings)
     registry = registry or installed()
     async with AsyncExitStack() as stack:
@@ -82,10 +88,7 @@ async def start(settings: Settings, registry: Registry | None = None) -> Server:
         await asyncio.to_thread(upgrade, url)
         store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
         stack.callback(store.close)
-        await asyncio.to_thread(
-            store.acquire_ownership,
-            on_wait=lambda: log.info("standby", reason="another process owns the database"),
-        )
+        await _own(store, on_lost)
         http = EgressClient(allow=settings.egress_allow)
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
@@ -142,14 +145,32 @@ async def start(settings: Settings, registry: Registry | None = None) -> Server:
         return Server(settings, runtime, store, port, stack.pop_all())
 
 
+async def _own(store: Store, on_lost: Callable[[], None] | None) -> None:
+    def waits() -> None:
+        log.info("standby", reason="another process owns the database; this one takes over when it ends")
+
+    try:
+        await asyncio.to_thread(store.acquire_ownership, on_wait=waits, on_lost=on_lost)
+    except asyncio.CancelledError:
+        store.give_up()
+        raise
+
+
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then lets what runs come to a good end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = await start(settings)
-    await stop.wait()
+    starting = asyncio.create_task(start(settings, on_lost=lambda: loop.call_soon_threadsafe(stop.set)))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting])
+        return
+    server = starting.result()
+    await stopping
     log.info("stopping")
     await server.close()
     log.info("stopped")

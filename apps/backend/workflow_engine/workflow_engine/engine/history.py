@@ -194,6 +194,7 @@ class History:
 
 def is_waiting(state: State) -> bool:
     """Nothing of the execution is running or about to: only time, a signal, a child or a person moves it on."""
-    if state.closed and not state.draining:
+    if state.closed:
+        # It ends at once, or it has to see to its children's end first.
         return False
     return all(isinstance(run, Waiting | Backoff | Parked | Looping | Mapping) for run in state.runs.values())

@@ -114,7 +114,9 @@ def expects(state: State, event: AnyEvent) -> bool:
             if event.result.id in state.draining:
                 return True
             run = state.runs.get(_key(state, event))
-            return isinstance(run, Waiting) and event.result.id in run.children
+            if not isinstance(run, Waiting) or event.result.id not in run.children:
+                return False
+            return all(result.id != event.result.id for result in run.results)
         case CancelRequested():
             return not state.canceling
         case PauseRequested():
@@ -507,7 +509,7 @@ def _fail(state: State, key: RunKey, failure: Failure) -> None:
         frame.active.discard(key[0])
         _fail_frame(state, frame, failure)
         return
-    port = ERROR if node.on_error == "error_port" else DONE if node.shape.scope is not Scope.NONE else "main"
+    port = ERROR if node.on_error == "error_port" else node.first_output
     outputs = {port: failed_items(_work(state, key).inputs, failure)}
     _complete(state, key, node, outputs, Failed(failure, outputs))
 
@@ -650,8 +652,7 @@ def _child_ended(state: State, event: ChildEnded) -> None:
         return
     key = _key(state, event)
     run = state.runs[key]
-    if not isinstance(run, Waiting) or any(result.id == child for result in run.results):
-        return
+    assert isinstance(run, Waiting), "expects has seen to it"
     results = (*run.results, event.result)
     state.runs[key] = waiting = replace(run, results=results)
     if len(results) == len(run.children):
@@ -830,7 +831,5 @@ def _known_outcome(state: State, key: RunKey, node: PlanNode, work: Work, now: i
 
 
 def _passed(node: PlanNode, inputs: Outputs) -> Outputs:
-    """A disabled node hands its items to its first way out (a scope: to what follows it)."""
-    ports = [port.name for port in node.shape.outputs]
-    port = DONE if node.shape.scope is not Scope.NONE else ports[0] if ports else "main"
-    return {port: [item for items in inputs.values() for item in items]}
+    """A disabled node hands its items to its first way out."""
+    return {node.first_output: [item for items in inputs.values() for item in items]}

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from workflow_engine.engine.expressions import ExpressionErrors, Template, compile_template
 from workflow_engine.engine.items import BinaryRef, Item, Outputs
@@ -119,6 +120,13 @@ class PlanNode:
     """Room for the performer: parameters without expressions, validated once."""
 
     @property
+    def first_output(self) -> str:
+        """The port by which items leave when the node does not decide: for a scope's owner, what follows it."""
+        if self.shape.scope is not Scope.NONE:
+            return DONE
+        return next((port.name for port in self.shape.outputs if port.kind is PortKind.DATA), "main")
+
+    @property
     def leads_on(self) -> bool:
         """Something follows it in its own scope."""
         ports = (DONE, ERROR) if self.shape.scope is not Scope.NONE else self.outgoing
@@ -201,6 +209,7 @@ class _Builder:
         self.issues.append(Issue(code, message, node, field, suggestion, is_error=False))
 
     def build(self) -> Built:
+        self.check_timezone()
         self.add_nodes()
         self.add_connections()
         self.bind_undo()
@@ -213,6 +222,18 @@ class _Builder:
         if any(issue.is_error for issue in self.issues):
             return Built(None, self.issues)
         return Built(self.finish(), self.issues)
+
+    def check_timezone(self) -> None:
+        name = self.workflow.settings.timezone
+        try:
+            ZoneInfo(name or "UTC")
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.error(
+                "UNKNOWN_TIMEZONE",
+                f"there is no time zone {name!r}",
+                field="settings.timezone",
+                suggestion=closest(name, available_timezones()) or "write an IANA name such as Europe/Berlin",
+            )
 
     # nodes
 

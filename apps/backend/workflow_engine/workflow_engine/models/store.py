@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
 from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
@@ -370,6 +370,15 @@ class Store:
     def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
         """Executions that have not ended, oldest first."""
         return self._rows(select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit))
+
+    def ended_children_of_open(self) -> list[ExecutionRow]:
+        """Executions that have ended while the one that waits for them has not."""
+        parent = aliased(WorkflowExecution)
+        return self._rows(
+            select(*ROW)
+            .join(parent, ROW.parent_pk == parent.pk)
+            .where(parent.status < Status.SUCCESS, ROW.status >= Status.SUCCESS, ROW.parent_address != "")
+        )
 
     def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Events of a journal in order, numbered from 1."""

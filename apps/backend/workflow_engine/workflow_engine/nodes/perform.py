@@ -222,7 +222,7 @@ class _Attempt:
                 or self.node.retry.delay(self.task.work.attempt, failure, 0) is not None
             ):
                 raise
-            port = ERROR if self.node.on_error == "error_port" else "main"
+            port = ERROR if self.node.on_error == "error_port" else self.node.first_output
             return Emit({port: failed_items({"main": [item]}, failure)})
 
     async def call(self, item: Item, index: int) -> Result:

@@ -40,7 +40,7 @@ from workflow_engine.engine.history import History, is_waiting
 from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting, parse_address
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
@@ -151,6 +151,9 @@ class LocalRuntime:
         # Slots that are held come before the queue for those that are free.
         for row in to_load:
             await self._load(row)
+        # A child may have ended in the last life without its parent having been told.
+        for child in await asyncio.to_thread(self._store.ended_children_of_open):
+            self._spawn(self._tell_again(child))
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
@@ -679,6 +682,10 @@ class LocalRuntime:
         if (live := await self._wake(pk)) is not None:
             self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=path, result=result))
 
+    async def _tell_again(self, child: ExecutionRow) -> None:
+        assert child.parent_pk is not None
+        await self._tell_parent(child.parent_pk, child.parent_address, _child_result(await self.ended(child)))
+
     async def _cancel_child(self, parent: ExecutionRow, child: str) -> None:
         now = self._clock.now_ms()
         try:
@@ -687,13 +694,6 @@ class LocalRuntime:
             # It ended, or was never born: either way the parent need not wait for it any longer.
             failure = Failure(refused.reason, refused.message)
             await self._tell_parent(parent.pk, "", ChildResult(id=child, status="CANCELED", failure=failure))
-
-    async def _ask_after_children(self, pk: int, address: str, children: Iterable[str]) -> None:
-        """After a restart: a child may have ended without its parent having been told."""
-        for child in children:
-            row = await asyncio.to_thread(self._store.execution, child)
-            if row is not None and row.status >= Status.SUCCESS:
-                await self._tell_parent(pk, address, _child_result(await self.ended(row)))
 
     # ending
 
@@ -772,9 +772,6 @@ class LocalRuntime:
         for key in machine.unknown_outcomes(state):
             node, attempt = state.plan.nodes[key[0]].id, state.runs[key].work.attempt
             self._take_in(live, OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
-        for key, run in state.runs.items():
-            if isinstance(run, Waiting) and run.children:
-                self._spawn(self._ask_after_children(row.pk, state.address(key), run.children))
         # Whoever asked for the execution gets it first; it might leave memory again at once.
         asyncio.get_running_loop().call_soon(self._pump, live)
 

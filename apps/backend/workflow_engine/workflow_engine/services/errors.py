@@ -26,7 +26,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from workflow_engine.engine.plan import Issue
-from workflow_engine.models.store import KeyReused, OwnershipLost, Stale, StoreUnavailable
+from workflow_engine.models.store import KeyReused, OwnershipLost, Stale, StoreUnavailable, WriteRefused
 from workflow_engine.runtime.contract import RuntimeFailure
 
 DOMAIN = "workflow-engine"
@@ -141,6 +141,8 @@ def known(error: Exception) -> ServiceError | None:
             return ServiceError(
                 "IDEMPOTENCY_KEY_REUSED", f"the idempotency key {str(error)!r} was used for another request"
             )
+        case WriteRefused():
+            return ServiceError("INVALID_REQUEST", f"the database refuses this: {error}")
         case StoreUnavailable() | OwnershipLost():
             return ServiceError("STORE_UNAVAILABLE", str(error))
         case _:

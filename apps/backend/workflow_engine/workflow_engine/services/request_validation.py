@@ -102,6 +102,8 @@ def _checks(field: FieldDescriptor) -> Iterator[Check]:
     if not options.HasExtension(options_pb2.rules):
         return
     rules = options.Extensions[options_pb2.rules]
+    if field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
+        yield _no_nul
     for rule, _ in rules.ListFields():
         maker = _RULES[rule.name]
         yield maker(field, getattr(rules, rule.name))
@@ -109,6 +111,11 @@ def _checks(field: FieldDescriptor) -> Iterator[Check]:
 
 def _required(field: FieldDescriptor, wanted: bool) -> Check:
     return lambda value: "is required" if value is None and wanted else None
+
+
+def _no_nul(value: Any) -> str | None:
+    """PostgreSQL has no text with NUL in it."""
+    return "must not hold the character NUL" if value and "\0" in value else None
 
 
 def _min_len(field: FieldDescriptor, least: int) -> Check:
