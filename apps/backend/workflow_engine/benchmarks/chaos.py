@@ -169,8 +169,7 @@ async def _create(url: str, folder: Path, peer_url: str) -> dict[str, str]:
         )
         await client.stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=child.id))
         return {
-            name: (await client.create(drawing, name=name)).id
-            for name, drawing in drawings(peer_url, child.id).items()
+            name: (await client.create(drawing, name=name)).id for name, drawing in drawings(peer_url, child.id).items()
         }
 
 
@@ -208,7 +207,9 @@ async def _finish(client: Client, report: Report) -> None:
                 break
             unknown = [wait for wait in execution.waiting_for if wait.kind == ex.WAIT_KIND_UNKNOWN_OUTCOME]
             if not unknown:
-                report.faults.append(f"{id} hangs: {[run.address for run in execution.node_runs if not run.HasField('ended_at')]}")
+                report.faults.append(
+                    f"{id} hangs: {[run.address for run in execution.node_runs if not run.HasField('ended_at')]}"
+                )
                 break
             for wait in unknown:
                 report.resolved += 1

@@ -92,9 +92,7 @@ def as_dict(message: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(url: str, folder: Path, registry: Registry | None = None, **settings: Any) -> AsyncIterator[Client]:
     """A server in this process, on a free port."""
-    chosen = Settings(
-        _env_file=None, database_url=url, data_dir=folder, grpc_port=0, egress_allow=LOOPBACK, **settings
-    )
+    chosen = Settings(_env_file=None, database_url=url, data_dir=folder, grpc_port=0, egress_allow=LOOPBACK, **settings)
     running = await server.start(chosen, registry)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
         yield Client(rpc.WorkflowServiceStub(channel), channel, running.port)

@@ -185,7 +185,7 @@ class TestSteering:
             "nodes": [
                 {"id": "start", "type": "trigger.manual"},
                 {"id": "a", "type": "flow.set", "parameters": {"assignments": [{"name": "a", "value": 1}]}},
-                {"id": "b", "type": "flow.set", "parameters": {"assignments": [{"name": "b", "value": "{{ json.x }}"}]}},
+                {"id": "b", "type": "flow.set", "parameters": {"assignments": [{"name": "b", "value": "{{json.x}}"}]}},
             ],
             "connections": ["start -> a -> b"],
         }

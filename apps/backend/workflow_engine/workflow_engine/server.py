@@ -162,7 +162,11 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    starting = asyncio.create_task(start(settings, on_lost=lambda: loop.call_soon_threadsafe(stop.set)))
+
+    def lost() -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    starting = asyncio.create_task(start(settings, on_lost=lost))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():

@@ -137,9 +137,7 @@ class Engine:
 
 
 @asynccontextmanager
-async def engine(
-    url: str, world: World, clock: ManualClock | None = None, **options: Any
-) -> AsyncIterator[Engine]:
+async def engine(url: str, world: World, clock: ManualClock | None = None, **options: Any) -> AsyncIterator[Engine]:
     """A process. Leaving it stops it at once, without a word to what runs: the next one finds what was
     stored.
     """

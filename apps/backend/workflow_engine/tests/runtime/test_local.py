@@ -63,9 +63,7 @@ class TestCrashes:
     async def test_a_timer_survives_and_fires_late_rather_than_never(self, database_url: str) -> None:
         world, clock = World(), ManualClock()
         async with engine(database_url, world, clock) as first:
-            id = await first.start(
-                chain({"id": "wait", "type": "flow.wait", "parameters": {"duration": "1h"}}, "a")
-            )
+            id = await first.start(chain({"id": "wait", "type": "flow.wait", "parameters": {"duration": "1h"}}, "a"))
             await first.quiet()
             assert (await first.row(id)).status is Status.WAITING
         clock.advance(7_200_000)
@@ -75,9 +73,7 @@ class TestCrashes:
 
     async def test_a_child_that_ended_while_its_parent_was_away_is_noticed(self, database_url: str) -> None:
         world = World()
-        parent = chain(
-            {"id": "sub", "type": "flow.subworkflow", "parameters": {"workflow_id": "child"}}, "after"
-        )
+        parent = chain({"id": "sub", "type": "flow.subworkflow", "parameters": {"workflow_id": "child"}}, "after")
         async with engine(database_url, world) as first:
             await first.publish("child", chain(SIGNAL))
             id = await first.start(parent)
@@ -90,9 +86,7 @@ class TestCrashes:
 
 
 class TestFamilies:
-    async def test_children_run_once_for_each_item_and_results_keep_their_order(
-        self, database_url: str
-    ) -> None:
+    async def test_children_run_once_for_each_item_and_results_keep_their_order(self, database_url: str) -> None:
         world = World()
         async with engine(database_url, world) as running:
             await running.publish("child", chain("x"))
@@ -253,5 +247,6 @@ class TestTheJournal:
                 seen.append(seq)
                 if seq == 3:
                     await running.runtime.send(id, SignalReceived(at=0, name="go"))
-            assert isinstance(event, ExecutionEnded)
+                ended = isinstance(event, ExecutionEnded)
+            assert ended
         assert seen == list(range(1, len(seen) + 1))

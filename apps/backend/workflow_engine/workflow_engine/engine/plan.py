@@ -471,10 +471,7 @@ class _Builder:
                     yield link
 
     def find_scopes(self) -> bool:
-        regions: list[tuple[int, set[int]]] = []
-        for owner in self.nodes:
-            if owner.shape.scope is not Scope.NONE:
-                regions.append((owner.index, self.region(owner)))
+        regions = [(node.index, self.region(node)) for node in self.nodes if node.shape.scope is not Scope.NONE]
         # The smaller region lies inside the larger, so writing from large to small leaves the innermost owner.
         for owner_index, region in sorted(regions, key=lambda each: -len(each[1])):
             for index in region:
@@ -620,7 +617,7 @@ class _Builder:
             feeding: set[int] = set()
             todo = [join.index]
             while todo:
-                for source, _, port in self.sources[todo.pop()]:
+                for source, _, _ in self.sources[todo.pop()]:
                     node = self.nodes[source]
                     ahead = {link.target for links in node.outgoing.values() for link in links}
                     if source not in feeding and node.scope == join.scope and ahead <= feeding | {join.index}:

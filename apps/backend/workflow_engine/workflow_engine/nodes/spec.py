@@ -147,7 +147,7 @@ class Call(Generic[P]):
     """Input items by port."""
     index: int = 0
     """For a per-item node, the position of `item` among the inputs."""
-    item: Item = Item()
+    item: Item = field(default_factory=Item)
     """For a per-item node, its item; otherwise the first input item, or an empty one."""
     turn: int = 0
     """For a scope's owner, the iteration it is asked for."""
@@ -266,9 +266,7 @@ def problem(error: Any) -> ParameterProblem:
         case "missing":
             return ParameterProblem(place, f"{place} is required", code="MISSING_PARAMETER")
         case "extra_forbidden":
-            return ParameterProblem(
-                place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER"
-            )
+            return ParameterProblem(place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER")
         case _:
             return ParameterProblem(place, f"{place or 'parameters'}: {error['msg']}")
 

@@ -22,12 +22,14 @@ def _tree(workflow: pb.Workflow) -> dict[str, Any]:
     """A definition by names instead of positions, so that an inserted node is one edit."""
     tree = json_format.MessageToDict(workflow, preserving_proto_field_name=True)
     nodes = {node["id"]: node for node in tree.pop("nodes", [])}
-    connections = {
-        f"{link['from_node']}.{link.get('from_port') or 'main'}->{link['to_node']}.{link.get('to_port') or 'main'}": True
-        for link in tree.pop("connections", [])
-    }
+    connections = {_drawn(link): True for link in tree.pop("connections", [])}
     kept = {name: tree[name] for name in ("name", "description", "user_id", "tags", "settings", "vars") if name in tree}
     return kept | {"nodes": nodes, "connections": connections}
+
+
+def _drawn(link: dict[str, Any]) -> str:
+    source = f"{link['from_node']}.{link.get('from_port') or 'main'}"
+    return f"{source}->{link['to_node']}.{link.get('to_port') or 'main'}"
 
 
 def _changes(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,4 +1,4 @@
-"""What happens to every call: its request is checked against the contract, and its failure is told as the contract says."""
+"""What happens to every call: its request is checked, and its failure is told, as the contract says."""
 
 from __future__ import annotations
 
