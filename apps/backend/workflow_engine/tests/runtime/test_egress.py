@@ -431,3 +431,18 @@ async def test_a_proxy_is_used_and_is_itself_behind_the_gate() -> None:
         assert proxy.seen[0].raw_path == "http://api.test/v1"
         await client.close()
         assert (await refusal(EgressClient(), "http://api.test/", proxy=proxy.url)).reason == "EGRESS_REFUSED"
+
+
+async def test_other_protocols_are_given_checked_addresses() -> None:
+    client = EgressClient(HERE, resolver=Answers(db_test=[["127.0.0.1"]], inner_test=[["10.0.0.1"]]))
+    assert await client.addresses("db.test", 5432) == ["127.0.0.1"]
+    assert await client.addresses("127.0.0.1", 5432) == ["127.0.0.1"]
+    for host, reason in [
+        ("inner.test", "EGRESS_REFUSED"),
+        ("10.0.0.1", "EGRESS_REFUSED"),
+        ("no.test", "CONNECTION_FAILED"),
+    ]:
+        with pytest.raises(NodeFailure) as failed:
+            await client.addresses(host, 5432)
+        assert failed.value.failure.reason == reason
+    await client.close()

@@ -47,6 +47,13 @@ class HttpClient(Protocol):
         """Sends one request. `timeout` in seconds. Raises NodeFailure."""
         ...
 
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The checked addresses of a host, for protocols other than HTTP: connect to one of exactly these.
+
+        Raises NodeFailure.
+        """
+        ...
+
 
 class Blobs(Protocol):
     """Large bytes, stored once by content."""

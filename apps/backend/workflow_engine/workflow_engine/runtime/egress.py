@@ -85,6 +85,16 @@ class Policy:
         host = host.lower().rstrip(".")
         return host in self._names or any(host.endswith(suffix) for suffix in self._suffixes)
 
+    def check_literal(self, host: str) -> bool:
+        """Whether `host` is an address rather than a name. Raises NodeFailure for one that is refused."""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        if (why := self.refuses(address)) and not self.allows_name(host):
+            raise _refused(host, "is", why)
+        return True
+
     def refuses(self, address: IpAddress) -> str:
         """What is wrong with `address`, as in "a private address"; empty when nothing is."""
         inner = _inner(address)
@@ -230,7 +240,7 @@ class EgressClient:
         headers: dict[str, str] | None = None,
         params: list[tuple[str, str]] | None = None,
         body: bytes | AsyncIterator[bytes] | None = None,
-        timeout: float = 30.0,  # noqa: ASYNC109 - one deadline over several requests and the reading
+        timeout: float = 30.0,
         follow_redirects: bool = True,
         proxy: str | None = None,
         verify_tls: bool = True,
@@ -264,6 +274,25 @@ class EgressClient:
             "request the final address, or turn follow_redirects off and look at `location`",
         )
 
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The checked addresses of a host, for protocols other than HTTP: connect to one of exactly these.
+
+        Raises NodeFailure: EGRESS_REFUSED, CONNECTION_FAILED for a name that can not be resolved.
+        """
+        _, resolver = self._open()
+        if self._policy.check_literal(host):
+            return [host]
+        try:
+            return [found["host"] for found in await resolver.resolve(host, port)]
+        except (OSError, UnicodeError):
+            raise NodeFailure(
+                "CONNECTION_FAILED",
+                f"the name {host} can not be resolved",
+                hint="see that it is spelled right and that DNS works on this machine",
+                retryable=True,
+                details={"host": host, "sent": False},
+            ) from None
+
     async def _send(self, hop: _Request) -> aiohttp.ClientResponse:
         session, resolver = self._open()
         await self._check(hop, resolver)
@@ -286,19 +315,13 @@ class EgressClient:
 
     async def _check(self, hop: _Request, resolver: _CheckedResolver) -> None:
         """Refuses what the resolver is never asked about: literal addresses, and targets behind a proxy."""
-        places = [hop.url] if hop.proxy is None else [_parsed(hop.proxy), hop.url]
-        for place in places:
-            host = place.host or ""
-            try:
-                address = ipaddress.ip_address(host)
-            except ValueError:
-                # The proxy resolves the name again, and may see another answer; the proxy's own rules hold
-                # there.
-                if hop.proxy is not None and place is hop.url:
-                    await self._resolve_behind_proxy(hop, resolver, host)
-                continue
-            if (why := self._policy.refuses(address)) and not self._policy.allows_name(host):
-                raise _refused(host, "is", why)
+        if hop.proxy is None:
+            self._policy.check_literal(hop.url.host or "")
+            return
+        self._policy.check_literal(_parsed(hop.proxy).host or "")
+        if not self._policy.check_literal(hop.url.host or ""):
+            # The proxy resolves the name again, and may see another answer; its own rules hold there.
+            await self._resolve_behind_proxy(hop, resolver, hop.url.host or "")
 
     async def _resolve_behind_proxy(self, hop: _Request, resolver: _CheckedResolver, host: str) -> None:
         try:
