@@ -129,8 +129,12 @@ class PlanNode:
     @property
     def leads_on(self) -> bool:
         """Something follows it in its own scope."""
-        ports = (DONE, ERROR) if self.shape.scope is not Scope.NONE else self.outgoing
-        return any(self.outgoing.get(port) for port in ports)
+        return any(self.outgoing.get(port) for port in self.ways_on)
+
+    @property
+    def ways_on(self) -> Iterable[str]:
+        """Output ports that lead on in its own scope, not into a body that it owns."""
+        return (DONE, ERROR) if self.shape.scope is not Scope.NONE else self.outgoing
 
 
 @dataclass(slots=True, eq=False)
@@ -619,7 +623,7 @@ class _Builder:
             while todo:
                 for source, _, _ in self.sources[todo.pop()]:
                     node = self.nodes[source]
-                    ahead = {link.target for links in node.outgoing.values() for link in links}
+                    ahead = {link.target for port in node.ways_on for link in node.outgoing.get(port, ())}
                     if source not in feeding and node.scope == join.scope and ahead <= feeding | {join.index}:
                         feeding.add(source)
                         todo.append(source)
