@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 
+from workflow_engine.engine.plan import build
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
@@ -15,6 +16,7 @@ from workflow_engine.services.backend import Backend, strip
 from workflow_engine.services.drafts import create
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.interceptor import check
+from workflow_engine.services.n8n import from_n8n, leave_out
 
 
 class Portability:
@@ -39,9 +41,16 @@ class Portability:
                 )
         return ws.ExportWorkflowResponse(success=True, message=f"{len(content)} characters", content=content)
 
+    def _from_n8n(self, content: str) -> tuple[pb.Workflow, list[pb.ValidationIssue]]:
+        workflow, report = parsed_n8n(content)
+        return workflow, report + leave_out(workflow, build(workflow, self.backend.registry).issues)
+
     async def ImportWorkflow(self, request: ws.ImportWorkflowRequest, context: Any) -> ws.ImportWorkflowResponse:
         report: list[pb.ValidationIssue] = []
-        workflow = parse(request.content)
+        if request.format == ws.WORKFLOW_FORMAT_N8N:
+            workflow, report = self._from_n8n(request.content)
+        else:
+            workflow = parse(request.content)
         workflow.id = self.backend.new_id("wf")
         workflow.user_id = request.user_id or workflow.user_id
         workflow.name = workflow.name or "Imported workflow"
@@ -60,6 +69,18 @@ class Portability:
             workflow=wire.workflow_to_proto(row),
             report=[*report, *warnings],
         )
+
+
+def parsed_n8n(content: str) -> tuple[pb.Workflow, list[pb.ValidationIssue]]:
+    """Raises ServiceError for what is no export of n8n."""
+    try:
+        return from_n8n(json.loads(content))
+    except (ValueError, RecursionError, json_format.ParseError) as error:
+        raise ServiceError(
+            "INVALID_CONTENT",
+            f"content: this is no workflow that n8n exported: {error}",
+            violations=[("content", str(error)[:1000])],
+        ) from None
 
 
 def parse(content: str) -> pb.Workflow:
