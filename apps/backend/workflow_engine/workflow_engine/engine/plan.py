@@ -512,7 +512,10 @@ class _Builder:
             return
         drawn = f"{source.id}.{port} -> {target.id}.{link.port}"
         inside = self.nodes[into_scope].id if into_scope != ROOT else ""
-        if inside and self.within(from_scope, into_scope):
+        if into_scope == source.index:
+            message = f"{target.id!r} is led to both from the body of {source.id!r} and from its {port!r} port"
+            suggestion = f"lead the end of the body to {source.id}.return only; what follows starts at its 'done' port"
+        elif inside and self.within(from_scope, into_scope):
             message = f"{drawn} leaves the body of {self.nodes[from_scope].id!r} other than by its 'return' port"
             suggestion = f"lead it to {self.nodes[from_scope].id}.return and go on from its 'done' port"
         elif inside:
