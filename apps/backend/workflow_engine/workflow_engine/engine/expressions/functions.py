@@ -234,14 +234,14 @@ def substring(run: Run, text: str, start: int, end: int | None = None) -> str:
 @function("text.indexOf(text) -> int", example="'workflow'.indexOf('flow') == 4")
 def index_of(run: Run, text: str, part: str) -> int:
     """Where the part begins; -1 when it is not there."""
-    run.spend(len(text) >> 6)
+    run.spend(len(text) >> 5)
     return text.find(part)
 
 
 @function("text.contains(text) -> bool", example="'workflow'.contains('flow')", standard=True)
 def contains(run: Run, text: str, part: str) -> bool:
     """Whether the part is in it. For lists: `x in list`."""
-    run.spend(len(text) >> 6)
+    run.spend(len(text) >> 5)
     return part in text
 
 
@@ -278,7 +278,7 @@ def extract(run: Run, text: str, pattern: str) -> list[str]:
         raise Trouble(f"the pattern has {compiled.groups} groups; one is enough", "write (?:...) for the others")
     found: list[str] = []
     for match in compiled.finditer(text):
-        run.spend(5)
+        run.spend(50)
         run.build(ENTRY + match.end() - match.start())
         found.append(match.group(compiled.groups) or "")
     return found
@@ -388,7 +388,7 @@ def distinct(run: Run, values: list[Any]) -> list[Any]:
     seen: set[Any] = set()
     kept: list[Any] = []
     for each in values:
-        run.spend(3)
+        run.spend(5)
         # A bool is not the number that Python takes it for; 1 and 1.0 are one number in CEL.
         mark = (type(each) is bool, each) if type(each) in (*NUMBERS, bool, str) else _mark(run, each)
         if mark not in seen:
@@ -691,13 +691,14 @@ _part(
 
 @function(
     "int(number) -> int",
+    "int(bool) -> int",
     "int(text) -> int",
     "int(time) -> int",
     example="int('42') == 42 && int(2.9) == 2",
     standard=True,
 )
 def to_int(run: Run, value: Any) -> int:
-    """A whole number from a double (cut off), a text, or a time (seconds since 1970)."""
+    """A whole number from a double (cut off), a text, a bool (1 or 0), or a time (seconds since 1970)."""
     if isinstance(value, str):
         if not re.fullmatch(r"[+-]?[0-9]{1,19}", value):
             raise Trouble(f"{_shown(value)} is no whole number", "such as '42'; for decimals: double(text)")
@@ -947,7 +948,7 @@ def _from_base64(run: Run, text: str) -> bytes:
 
 def _at(run: Run, value: Any, path: str) -> Any:
     for key in path.split(".") if len(path) <= 256 else [path]:
-        run.spend(1)
+        run.spend(2)
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
@@ -1051,6 +1052,9 @@ MOST_PROGRAM = 5_000
 
 
 def _regex(run: Run, text: str, pattern: str) -> Any:
+    if pattern not in run.patterns:
+        run.spend(4_000)  # compiling takes up to a millisecond
+        run.patterns.add(pattern)
     compiled = _compiled(pattern)
     # RE2 takes time in proportion to the text; when its cache of states overflows, also to the program.
     run.spend(50 + (len(text) * min(compiled.programsize, 200) >> 6))

@@ -13,6 +13,7 @@ from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional
+from google.protobuf.message import DecodeError
 
 from workflow_engine.engine.expressions import functions, syntax
 from workflow_engine.engine.expressions.lower import Lowering, Refused
@@ -35,6 +36,8 @@ _KINDS = {
     "text": _T.STRING,
     "time": _T.TIMESTAMP,
 }
+_QUOTED = re.compile(rf"\b(?:{STRING})|{STRING}|//[^\n]*", re.DOTALL)
+_DOUBLING = re.compile(r"\b(opt(?:Flat)?Map)\s*\(")
 _JSON_TYPES = frozenset({type(None), bool, int, str, list, dict})
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '([^\n]*?)'(?: \[|$)")
@@ -49,7 +52,9 @@ _ELSEWHERE = {
     "includes": "text.contains(part), or x in list",
     "isEmpty": "size(value) == 0",
     "isNotEmpty": "size(value) > 0",
+    "lastIndexOf": "text.split(part).last()",
     "length": "size",
+    "lowerAscii": "lower",
     "parseFloat": "double",
     "parseInt": "int",
     "push": "list + [x]",
@@ -63,6 +68,7 @@ _ELSEWHERE = {
     "toLowerCase": "lower",
     "toString": "string",
     "toUpperCase": "upper",
+    "upperAscii": "upper",
     "undefined": "default(json.a, value), or has(json.a)",
 }
 _FOREIGN_SIGNS = {
@@ -100,8 +106,11 @@ class Program:
         if not source.strip():
             raise LanguageError("the expression is empty", hint="write something between {{ and }}, or remove them")
         self._spelled = ours = spelled(source)
-        serialized = _compile(ours, variables)
-        tree, positions = syntax.read(serialized)
+        _refuse_doubling(ours)
+        try:
+            tree, positions = syntax.read(_compile(ours, variables))
+        except DecodeError:
+            raise _too_deep() from None
         lowering = Lowering(frozenset(variables), positions)
         try:
             self._evaluate = lowering.lower(tree)
@@ -171,6 +180,23 @@ def _environment(variables: tuple[str, ...]) -> cel.Env:
     )
 
 
+def _refuse_doubling(source: Spelled) -> None:
+    """The library writes what stands before optMap twice into the tree: thirty in a row are a billion copies."""
+    if found := _DOUBLING.search(_bare(source.text)):
+        raise LanguageError(
+            f"{found[1]} is not for use here", source.written(found.start()), "write default(json.a.b, value)"
+        )
+
+
+def _bare(text: str) -> str:
+    """The text with strings and comments blanked out."""
+    return _QUOTED.sub(lambda match: " " * len(match[0]), text)
+
+
+def _too_deep() -> LanguageError:
+    return LanguageError("the expression is nested too deeply", hint="split it over several set nodes")
+
+
 def _compile(source: Spelled, variables: tuple[str, ...]) -> bytes:
     environment = _environment(variables)
     try:
@@ -188,7 +214,7 @@ def _is_plain(message: str) -> bool:
     match = _NO_OVERLOAD.search(message)
     if match is None:
         return False
-    kinds = match[2].strip("()").split(", ")
+    kinds = match[2][1:-1].split(", ")
     if match[1] == "_?_:_":
         return kinds[0] in ("bool", "dyn")
     if match[1] in _MIXED_NUMBERS or match[1].startswith("math."):
@@ -198,13 +224,13 @@ def _is_plain(message: str) -> bool:
 
 def _compile_error(text: str, found: list[tuple[str, str, str]], source: Spelled) -> LanguageError:
     if "recursion" in text:
-        return LanguageError("the expression is nested too deeply", hint="split it over several set nodes")
+        return _too_deep()
     lines = source.text.splitlines(keepends=True) or [""]
     problems = [
         (sum(map(len, lines[: int(line) - 1])) + int(column) - 1 if int(line) > 0 else 0, message)
         for line, column, message in found
     ]
-    bare = re.sub(STRING, lambda match: " " * len(match[0]), source.text, flags=re.DOTALL)
+    bare = _bare(source.text)
     for sign, hint in _FOREIGN_SIGNS.items():
         if "Syntax error" in text and sign in bare:
             return LanguageError(f"CEL has no {sign}", source.written(bare.index(sign)), hint)

@@ -31,6 +31,8 @@ from workflow_engine.engine.expressions.values import (
 
 Eval: TypeAlias = Callable[[Run], Any]
 
+TROUBLE = 10
+"""Steps for one trouble that an expression survives."""
 DEEPEST = 120
 """How deep a tree may be: the library allows 32 levels of what one writes, and a macro makes several of one."""
 _TYPES = {
@@ -116,7 +118,7 @@ class Lowering:
             def local(run: Run) -> Any:
                 value = run.slots[slot]
                 if isinstance(value, Trouble):
-                    raise value
+                    raise value.with_traceback(None)  # else the traceback grows with each turn of the loop
                 return value
 
             return local
@@ -270,6 +272,7 @@ class Lowering:
             try:
                 first = left(run)
             except Trouble as trouble:
+                run.spend(TROUBLE)
                 if right(run) is decisive:
                     return decisive
                 raise trouble from None
@@ -385,6 +388,7 @@ class Lowering:
         grown = _appended(loop)
         if grown is not None:
             kept, element = grown
+            weight = 1 + _weight(element) + (_weight(kept) if kept is not None else 0)
             body = (self.lower(kept) if kept is not None else None), self.lower(element)
         else:
             condition, step = self.lower(loop.loop_condition), self.lower(loop.loop_step)
@@ -410,7 +414,8 @@ def _weight(tree: Expr) -> int:
             return 1 + _weight(tree.select_expr.operand)
         case "call_expr":
             target = _weight(tree.call_expr.target) if tree.call_expr.HasField("target") else 0
-            return 1 + target + sum(map(_weight, tree.call_expr.args))
+            own = 1 if tree.call_expr.function in functions.OPERATORS else 3
+            return own + target + sum(map(_weight, tree.call_expr.args))
         case "list_expr":
             return 1 + sum(map(_weight, tree.list_expr.elements))
         case "struct_expr":
@@ -507,6 +512,7 @@ def _fold(
             try:
                 slots[accumulator] = step(run)
             except Trouble as trouble:  # exists() and all() may yet find an element that decides
+                run.spend(4 * TROUBLE)
                 slots[accumulator] = trouble
         return result(run)
 
@@ -518,6 +524,7 @@ def _not_strictly_false(part: Eval) -> Eval:
         try:
             return part(run) is not False
         except Trouble:
+            run.spend(TROUBLE)
             return True
 
     return not_strictly_false
@@ -530,6 +537,7 @@ def _default(part: Eval, instead: Eval) -> Eval:
         except Trouble as trouble:
             if not trouble.is_absent:
                 raise
+            run.spend(TROUBLE)
             return instead(run)
         return instead(run) if value is None else value
 
@@ -656,6 +664,8 @@ def _maybe_index(value: Any, key: Any, at: int) -> Maybe:
         if not value.is_present:
             return NOTHING
         value = value.value
+    if isinstance(value, Mapping) and is_key(key):
+        return Maybe(True, value[key]) if key in value else NOTHING
     try:
         return Maybe(True, _index(value, key, at))
     except Trouble as trouble:
