@@ -260,7 +260,7 @@ def _explained(message: str, bare: str) -> tuple[str, str]:
         hint = "write " + " or ".join(signatures) if signatures else "convert first: string(x), double(x), int(x)"
         return f"{name} does not go with {kinds}", hint
     if "token recognition error" in message:
-        sign = message.partition("at: ")[2].strip("'")
+        sign = message.partition("at: ")[2][1:-1]
         if sign[:1] in ("'", '"'):
             return "this text is never closed", f"close it with {sign[0]}"
         if sign.startswith("$"):
