@@ -3,8 +3,8 @@
     python -m benchmarks.chaos [--kills 200] [--url postgresql://...] [--seed 1]
 
 A peer counts what reaches it. Afterwards every execution that was acknowledged has ended, once; no effect that is in a
-journal was performed after it was recorded, and none that must not be repeated was performed twice; no slot is lost; and
-every journal replays to the state that its row tells.
+journal was performed after it was recorded, and none that must not be repeated was performed twice; no slot is lost;
+and every journal replays to the state that its row tells.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def _faults(id: str, status: Status, plan: Any, events: list[AnyEvent], there: P
         faults.append(f"{id} is {status.name}, but its journal says {state.status}")
     for event in events:
         if isinstance(event, NodeSucceeded) and plan.node(event.node).kind.type == "action.http_request":
-            recorded = {index: event.at for index in range(len(event.outputs.get("main", [])))}
+            recorded = dict.fromkeys(range(len(event.outputs.get("main", []))), event.at)
             faults += _repeated(f"{id}/{address(event.node, event.path)}", recorded, there)
         elif isinstance(event, ItemSucceeded):
             faults += _repeated(f"{id}/{address(event.node, event.path)}", {event.index: event.at}, there)

@@ -80,7 +80,9 @@ def main() -> None:
             continue
         for title, source in EXPRESSIONS.items():
             evaluate = engine(source)
-            small, large = (microseconds(lambda item=item: evaluate(item)) for item in (SMALL, LARGE))  # type: ignore[misc]
+            small, large = (
+                microseconds(lambda item=item, evaluate=evaluate: evaluate(item)) for item in (SMALL, LARGE)
+            )  # type: ignore[misc]
             print(f"{name:28}{title:16}{small:12.1f}{large:14.1f}")
     print("\ncompile, not cached")
     for title, source in EXPRESSIONS.items():

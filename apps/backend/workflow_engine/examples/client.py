@@ -5,7 +5,7 @@ from workflow_engine.proto import workflow_pb2
 from workflow_engine.proto import execution_pb2
 
 # 创建 gRPC 客户端
-channel = grpc.insecure_channel('localhost:50051')
+channel = grpc.insecure_channel("localhost:50051")
 stub = workflow_service_pb2_grpc.WorkflowServiceStub(channel)
 
 # 创建工作流

@@ -23,7 +23,7 @@ Language: it is checked when the workflow is saved, can not loop for ever, and r
 | `json` | the current item's data; `json.customer.name`, `json["odd key"]` |
 | `item` | the current item: `item.json`, `item.binary` |
 | `items` | all input items, as a list of the same |
-| `node["Fetch"].json` | what another node delivered: the item at the same position if there are as many, else its first |
+| `node["Fetch"].json` | what another node delivered: the item at the same position, or its first |
 | `node["Fetch"].items` | all of it |
 | `vars` | the workflow's constants |
 | `execution`, `workflow` | `execution.id`, `execution.started_at`, `workflow.id`, `workflow.timezone` |

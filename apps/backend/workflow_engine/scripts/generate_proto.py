@@ -1,9 +1,9 @@
 """Generates workflow_engine/proto from apps/backend/shared/proto/engine, and checks the contract.
 
-    generate_proto.py             write the generated code anew
-    generate_proto.py --check     fail when the committed code is not what the contract gives
-    generate_proto.py --lint      Buf's lint, and its check for breaking changes against baseline.binpb
-    generate_proto.py --baseline  make the contract as it is now the one to stay compatible with (at a release)
+generate_proto.py             write the generated code anew
+generate_proto.py --check     fail when the committed code is not what the contract gives
+generate_proto.py --lint      Buf's lint, and its check for breaking changes against baseline.binpb
+generate_proto.py --baseline  make the contract as it is now the one to stay compatible with (at a release)
 """
 
 from __future__ import annotations

@@ -251,9 +251,7 @@ class Rig:
     def resolve(self, run: str, decision: str, output: Iterable[dict[str, Any]] = ()) -> Rig:
         node, path = parse(run)
         return self.feed(
-            OutcomeResolved(
-                at=self.now, node=node, path=path, decision=decision, outputs={"main": items(output)}
-            )
+            OutcomeResolved(at=self.now, node=node, path=path, decision=decision, outputs={"main": items(output)})
         )
 
     def crash(self) -> Rig:
@@ -264,9 +262,7 @@ class Rig:
         for key in machine.unknown_outcomes(self.state):
             run = self.state.runs[key]
             self._append(
-                OutcomeUnknown(
-                    at=self.now, node=self.plan.nodes[key[0]].id, path=key[1], attempt=run.work.attempt
-                )
+                OutcomeUnknown(at=self.now, node=self.plan.nodes[key[0]].id, path=key[1], attempt=run.work.attempt)
             )
         self._drive()
         lost = before - self._open_addresses() - self._open_addresses(self.state)
@@ -306,9 +302,7 @@ class Rig:
             for task in ready.perform:
                 self.performed.append(f"{self._address(task.key)}#{task.work.attempt}")
                 if task.node.shape.effect is Effect.PURE:
-                    context = Context(
-                        self.state.execution_id, self.plan.workflow_id, self.now, self.state.depth
-                    )
+                    context = Context(self.state.execution_id, self.plan.workflow_id, self.now, self.state.depth)
                     self._append(run_now(perform(self.state, task, context, lambda: self.now)))
                     todo = True
                 else:

@@ -232,8 +232,15 @@ class TestNumbersAndAbsence:
 
     @pytest.mark.parametrize(
         "source",
-        ["default(json.no, 5)", "json.address.no.deep.orElse(5)", "json.note.orElse(5)", "json.?no.orValue(5)"]
-        + ["default(json.tags[7], 5)", "default([].first(), 5)", "default(json.note.deep, 5)"],
+        [
+            "default(json.no, 5)",
+            "json.address.no.deep.orElse(5)",
+            "json.note.orElse(5)",
+            "json.?no.orValue(5)",
+            "default(json.tags[7], 5)",
+            "default([].first(), 5)",
+            "default(json.note.deep, 5)",
+        ],
     )
     def test_what_is_absent_or_null_can_have_a_default(self, source: str) -> None:
         assert result("{{ " + source + " }}") == 5
@@ -346,12 +353,43 @@ DOCUMENTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
 
 def _sources() -> st.SearchStrategy[str]:
     paths = st.sampled_from(
-        ["json.a", "json.b", "json.c", "json.a.b", "json['b']", "json.c[0]", "json.a[1]", "json.?a.orValue(1)"]
-        + ["x", "has(json.a)", "has(json.b.c)", "json.?a.?b.hasValue()", "size(json.a)", "json.b.size()"]
+        [
+            "json.a",
+            "json.b",
+            "json.c",
+            "json.a.b",
+            "json['b']",
+            "json.c[0]",
+            "json.a[1]",
+            "json.?a.orValue(1)",
+            "x",
+            "has(json.a)",
+            "has(json.b.c)",
+            "json.?a.?b.hasValue()",
+            "size(json.a)",
+            "json.b.size()",
+        ]
     )
     literals = st.sampled_from(
-        ["1", "0", "-2", "9223372036854775807", "1.5", "0.0", "'a'", "''", "'é😀'", "true", "false", "null", "[]"]
-        + ["[1, 2]", "{'a': 1}", "['a', 1.5]", "{}"]
+        [
+            "1",
+            "0",
+            "-2",
+            "9223372036854775807",
+            "1.5",
+            "0.0",
+            "'a'",
+            "''",
+            "'é😀'",
+            "true",
+            "false",
+            "null",
+            "[]",
+            "[1, 2]",
+            "{'a': 1}",
+            "['a', 1.5]",
+            "{}",
+        ]
     )
 
     def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

@@ -18,7 +18,13 @@ def chain(*nodes: dict[str, Any] | str) -> dict[str, Any]:
 
 def mapped(**parameters: Any) -> dict[str, Any]:
     return {
-        "nodes": [START, {"id": "map", "type": "flow.map", "parameters": parameters}, {"id": "a"}, {"id": "b"}, {"id": "z"}],
+        "nodes": [
+            START,
+            {"id": "map", "type": "flow.map", "parameters": parameters},
+            {"id": "a"},
+            {"id": "b"},
+            {"id": "z"},
+        ],
         "connections": ["start -> map", "map.body -> a -> b", "b -> map.return", "map.done -> z"],
     }
 
@@ -41,7 +47,9 @@ class TestResumeRepeatsSideEffects:
         assert rig.status == "SUCCESS"
 
     def test_items_that_were_done_are_not_done_again_by_the_next_attempt(self) -> None:
-        rig = Rig(chain({"id": "a", "retry": {"max_attempts": 2, "initial_interval": "1s"}})).start([{"n": 0}, {"n": 1}])
+        rig = Rig(chain({"id": "a", "retry": {"max_attempts": 2, "initial_interval": "1s"}})).start(
+            [{"n": 0}, {"n": 1}]
+        )
         rig.item_done("a", 0, [{"n": 0}]).fail("a", retryable=True).crash().pass_time(1_000)
         assert list(rig.outstanding["a"].work.done) == [0]
 
@@ -73,7 +81,13 @@ class TestHumanStepsRefusedInsideLoops:
                 {"id": "map", "type": "flow.map"},
                 {"id": "ask", "type": "flow.wait", "parameters": {"signal": "answer"}},
             ],
-            "connections": ["start -> loop", "loop.body -> map", "map.body -> ask", "ask -> map.return", "map.done -> loop.return"],
+            "connections": [
+                "start -> loop",
+                "loop.body -> map",
+                "map.body -> ask",
+                "ask -> map.return",
+                "map.done -> loop.return",
+            ],
         }
         rig = Rig(drawing).start([{"n": 0}, {"n": 1}])
         rig.signal("answer", node="ask", path=(0, 1)).crash().signal("answer", node="ask", path=(0, 0))
@@ -135,7 +149,11 @@ class TestGoingBack:
 
     def test_a_loop_goes_on_from_the_iteration_that_failed(self) -> None:
         drawing = {
-            "nodes": [START, {"id": "loop", "type": "flow.loop", "parameters": {"mode": "times", "times": 3}}, {"id": "a"}],
+            "nodes": [
+                START,
+                {"id": "loop", "type": "flow.loop", "parameters": {"mode": "times", "times": 3}},
+                {"id": "a"},
+            ],
             "connections": ["start -> loop", "loop.body -> a", "a -> loop.return"],
         }
         rig = Rig(drawing).start().succeed("a[0]").fail("a[1]")

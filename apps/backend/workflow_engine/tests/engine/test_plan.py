@@ -20,7 +20,11 @@ def issues(*nodes: dict[str, Any], links: tuple[str, ...] = (), **more: Any) -> 
 
 
 A, B = {"id": "a"}, {"id": "b"}
-READS = {"id": "b", "type": "flow.set", "parameters": {"assignments": [{"name": "x", "value": '{{ node["a"].json.x }}'}]}}
+READS = {
+    "id": "b",
+    "type": "flow.set",
+    "parameters": {"assignments": [{"name": "x", "value": '{{ node["a"].json.x }}'}]},
+}
 
 CASES: dict[str, tuple[list[Issue], str, str, str]] = {
     "DUPLICATE_NODE_ID": (issues(A, A, links=("start -> a",)), "a", "nodes[2].id", "of its own"),
@@ -54,7 +58,12 @@ CASES: dict[str, tuple[list[Issue], str, str, str]] = {
         "copy",
     ),
     "UNKNOWN_TIMEZONE": (issues(settings={"timezone": "Europe/Berlinn"}), "", "settings.timezone", "Europe/Berlin"),
-    "MISSING_PARAMETER": (issues({"id": "s", "type": "flow.sort"}, links=("start -> s",)), "s", "parameters.fields", ""),
+    "MISSING_PARAMETER": (
+        issues({"id": "s", "type": "flow.sort"}, links=("start -> s",)),
+        "s",
+        "parameters.fields",
+        "",
+    ),
     "UNKNOWN_PARAMETER": (
         issues({"id": "n", "type": "flow.no_op", "parameters": {"x": 1}}, links=("start -> n",)),
         "n",

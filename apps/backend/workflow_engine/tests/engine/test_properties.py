@@ -1,4 +1,4 @@
-"""Any graph, any order of completions, any failures, a crash after any event: the same result, and nothing done twice."""
+"""Any graph, any order, any failures, a crash after any event: the same result, and nothing done twice."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ async def run_node(
     state = machine.new(built.plan)
     state.execution_id, state.started_at = "exec", now
     context = context or Context("exec", "wf", now)
-    task = Perform(
-        (0, ()), built.plan.nodes[0], Work(inputs=inputs or {"main": given}, turn=turn, resume=resume)
-    )
+    task = Perform((0, ()), built.plan.nodes[0], Work(inputs=inputs or {"main": given}, turn=turn, resume=resume))
     return await perform(state, task, dataclasses.replace(context, now=now), lambda: now)
 
 

@@ -31,9 +31,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(
-    handler: Handler, tls: ssl.SSLContext | None = None, *, read_first: bool = True
-) -> AsyncIterator[Peer]:
+async def peer(handler: Handler, tls: ssl.SSLContext | None = None, *, read_first: bool = True) -> AsyncIterator[Peer]:
     """Serves `handler` for every path on 127.0.0.1. `read_first`: keep bodies, so that `seen` can show them
     later.
     """

@@ -55,9 +55,7 @@ def test_addresses_that_lead_inside_are_refused(address: str) -> None:
     assert Policy().refuses(ipaddress.ip_address(address)).endswith("address")
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
-)
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
 def test_public_addresses_are_not(address: str) -> None:
     assert Policy().refuses(ipaddress.ip_address(address)) == ""
 
@@ -128,9 +126,7 @@ async def test_a_name_is_asked_once_so_a_second_answer_changes_nothing() -> None
 
 async def test_a_name_that_turns_inward_is_refused_at_its_next_resolution() -> None:
     async with peer(ok) as server:
-        client = EgressClient(
-            ["public.test"], resolver=Answers(turn_test=[["127.0.0.1"]], public_test=[["127.0.0.1"]])
-        )
+        client = EgressClient(["public.test"], resolver=Answers(turn_test=[["127.0.0.1"]], public_test=[["127.0.0.1"]]))
         assert (await client.request("GET", server.named("public.test"))).status == 200
         assert (await refusal(client, server.named("turn.test"))).reason == "EGRESS_REFUSED"
 

@@ -17,7 +17,13 @@ from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services.n8n import expression, from_n8n
 
-MANUAL = {"name": "Start", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1, "parameters": {}, "position": [0, 0]}
+MANUAL = {
+    "name": "Start",
+    "type": "n8n-nodes-base.manualTrigger",
+    "typeVersion": 1,
+    "parameters": {},
+    "position": [0, 0],
+}
 
 
 def node(name: str, type: str, version: float = 1, /, **parameters: Any) -> dict[str, Any]:
@@ -57,7 +63,13 @@ def assignments(**values: Any) -> dict[str, Any]:
 
 BRANCHES = document(
     node("If", "if", 2, conditions=CONDITION),
-    node("Big", "set", 3.4, assignments=assignments(size="big", who="={{ $json.name.toUpperCase() }}"), includeOtherFields=True),
+    node(
+        "Big",
+        "set",
+        3.4,
+        assignments=assignments(size="big", who="={{ $json.name.toUpperCase() }}"),
+        includeOtherFields=True,
+    ),
     node("Small", "set", 3.4, assignments=assignments(size="small"), includeOtherFields=True),
     node("Merge", "merge", 3),
     connections=links("Start -> If", "If -> Big", "If[1] -> Small", "Big -> Merge", "Small -> Merge[1]"),
@@ -135,10 +147,16 @@ async def test_what_is_no_export_is_refused(client: Client, content: str) -> Non
 
 MAPPED = {
     "flow.switch": node(
-        "N", "switch", 3, rules={"values": [{"conditions": CONDITION, "outputKey": "big"}]}, options={"fallbackOutput": "extra"}
+        "N",
+        "switch",
+        3,
+        rules={"values": [{"conditions": CONDITION, "outputKey": "big"}]},
+        options={"fallbackOutput": "extra"},
     ),
     "flow.filter": node("N", "filter", 2, conditions=CONDITION),
-    "flow.if": node("N", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "operation": "larger", "value2": 5}]}),
+    "flow.if": node(
+        "N", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "operation": "larger", "value2": 5}]}
+    ),
     "flow.split": node("N", "splitOut", 1, fieldToSplitOut="rows"),
     "flow.aggregate": node("N", "aggregate", 1, aggregate="aggregateAllItemData", destinationFieldName="all"),
     "flow.sort": node("N", "sort", 1, sortFieldsUi={"sortField": [{"fieldName": "n", "order": "descending"}]}),
@@ -170,7 +188,12 @@ def test_each_node_that_maps_is_valid_here(type: str) -> None:
 
 
 def test_retries_errors_pins_and_notes_come_along() -> None:
-    shaky = node("Shaky", "noOp") | {"retryOnFail": True, "maxTries": 5, "onError": "continueErrorOutput", "disabled": True}
+    shaky = node("Shaky", "noOp") | {
+        "retryOnFail": True,
+        "maxTries": 5,
+        "onError": "continueErrorOutput",
+        "disabled": True,
+    }
     note = node("Note", "stickyNote", content="Ask Ada.")
     workflow, _ = from_n8n(document(shaky, note, connections={}, pinData={"Shaky": [{"json": {"a": 1}}]}))
     assert workflow.description == "Ask Ada."

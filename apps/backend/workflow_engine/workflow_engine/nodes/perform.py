@@ -107,9 +107,7 @@ def failure_of(error: Exception, node: PlanNode) -> Failure:
         case TimeoutError():
             return Failure(
                 "TIMEOUT",
-                f"the attempt took longer than {node.timeout} ms"
-                if node.timeout
-                else "the peer took too long",
+                f"the attempt took longer than {node.timeout} ms" if node.timeout else "the peer took too long",
                 hint="raise the node's timeout, or give it a retry policy",
                 retryable=True,
             )
@@ -202,11 +200,7 @@ class _Attempt:
             for port, items in done.items():
                 outputs.setdefault(port, []).extend(items)
         if not self.items:
-            ports = [
-                port.name
-                for port in self.node.shape.outputs
-                if port.kind is PortKind.DATA and port.name != ERROR
-            ]
+            ports = [port.name for port in self.node.shape.outputs if port.kind is PortKind.DATA and port.name != ERROR]
             if len(ports) == 1:
                 outputs[ports[0]] = []
         return Emit(outputs)
@@ -217,10 +211,7 @@ class _Attempt:
             return await self.call(item, index)
         except Exception as error:
             failure = replace_node(failure_of(error, self.node), self.address)
-            if (
-                self.node.on_error == "stop"
-                or self.node.retry.delay(self.task.work.attempt, failure, 0) is not None
-            ):
+            if self.node.on_error == "stop" or self.node.retry.delay(self.task.work.attempt, failure, 0) is not None:
                 raise
             port = ERROR if self.node.on_error == "error_port" else self.node.first_output
             return Emit({port: failed_items({"main": [item]}, failure)})
@@ -294,9 +285,7 @@ class _Attempt:
         items = [item for each in outputs.values() for item in each]
         # Paired by position when the counts agree, as for a chain of per-item nodes; else the first item speaks.
         paired = (
-            items[index]
-            if len(items) == len(self.items) and index < len(items)
-            else (items[0] if items else Item())
+            items[index] if len(items) == len(self.items) and index < len(items) else (items[0] if items else Item())
         )
         return {
             "json": paired.json,
@@ -330,7 +319,4 @@ def _with_lineage(result: Result, index: int) -> Result:
 
 
 def _from(items: Items, index: int) -> Items:
-    return [
-        msgspec.structs.replace(item, sources=(index,)) if item.sources != (index,) else item
-        for item in items
-    ]
+    return [msgspec.structs.replace(item, sources=(index,)) if item.sources != (index,) else item for item in items]

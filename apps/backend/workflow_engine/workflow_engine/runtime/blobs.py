@@ -29,9 +29,7 @@ class FolderBlobs:
         self._root = root
         self._tmp = root / "tmp"
 
-    async def write(
-        self, data: bytes | AsyncIterator[bytes], media_type: str, file_name: str = ""
-    ) -> BinaryRef:
+    async def write(self, data: bytes | AsyncIterator[bytes], media_type: str, file_name: str = "") -> BinaryRef:
         """Stores the bytes; they are on disk when this returns. An iterator is never held in memory as a
         whole.
         """
@@ -49,9 +47,7 @@ class FolderBlobs:
         finally:
             file.close()
             temporary.unlink(missing_ok=True)
-        return BinaryRef(
-            PREFIX + digest.hexdigest(), size, media_type or "application/octet-stream", file_name
-        )
+        return BinaryRef(PREFIX + digest.hexdigest(), size, media_type or "application/octet-stream", file_name)
 
     async def read(self, ref: BinaryRef) -> AsyncIterator[bytes]:
         """The bytes in chunks of up to 1 MiB. Raises NodeFailure BLOB_MISSING when they are not there (any

@@ -181,9 +181,7 @@ class _Request:
     deadline: float
     timeout: float
 
-    def failure(
-        self, reason: str, what: str, hint: str, *, retryable: bool = False, sent: bool = True
-    ) -> NodeFailure:
+    def failure(self, reason: str, what: str, hint: str, *, retryable: bool = False, sent: bool = True) -> NodeFailure:
         """`sent`: the peer may have acted on the request."""
         return NodeFailure(
             reason,
@@ -256,9 +254,7 @@ class EgressClient:
         target = _parsed(url)
         if params:
             target = target.extend_query(params)
-        hop = _Request(
-            method.upper(), target, CIMultiDict(headers or {}), body, proxy, verify_tls, deadline, timeout
-        )
+        hop = _Request(method.upper(), target, CIMultiDict(headers or {}), body, proxy, verify_tls, deadline, timeout)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(hop)
             if not follow_redirects or response.status not in (301, 302, 303, 307, 308):
@@ -427,11 +423,7 @@ def _failure(hop: _Request, error: Exception) -> NodeFailure:
                 if isinstance(error, aiohttp.ClientConnectorCertificateError)
                 else error.__cause__
             )
-            why = (
-                cause.verify_message
-                if isinstance(cause, ssl.SSLCertVerificationError)
-                else str(cause or error)
-            )
+            why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause or error)
             return hop.failure(
                 "TLS_FAILED",
                 f"no trusted connection: {why}",
@@ -459,9 +451,7 @@ def _failure(hop: _Request, error: Exception) -> NodeFailure:
         case TimeoutError():
             return hop.timed_out()
         case aiohttp.ClientResponseError():
-            return hop.failure(
-                "INVALID_RESPONSE", f"the answer is not HTTP: {error.message}", "see what listens there"
-            )
+            return hop.failure("INVALID_RESPONSE", f"the answer is not HTTP: {error.message}", "see what listens there")
         case ValueError():
             return NodeFailure(
                 "INVALID_REQUEST",

@@ -214,7 +214,9 @@ class _Import:
         for name, kinds in (self.document.get("connections") or {}).items():
             for kind, outputs in kinds.items():
                 if kind != "main":
-                    self.say(self.ids.get(name, name), f"connections.{kind}", f"a connection of kind {kind!r} was left out")
+                    self.say(
+                        self.ids.get(name, name), f"connections.{kind}", f"a connection of kind {kind!r} was left out"
+                    )
                     continue
                 for index, links in enumerate(outputs or []):
                     made += [link for each in links or [] if (link := self.connection(name, index, each))]
@@ -299,14 +301,18 @@ class _Taken:
         return expression(self.get(name, default))
 
     def left(self) -> list[str]:
-        return [name for name, value in self.given.items() if name not in self.asked and value not in ("", [], {}, None)]
+        return [
+            name for name, value in self.given.items() if name not in self.asked and value not in ("", [], {}, None)
+        ]
 
 
 def expression(value: Any) -> Any:
     """A value with n8n's expressions in ours: they are marked by a leading `=`; braces elsewhere are text."""
     match value:
         case str() if value.startswith("="):
-            return re.sub(r"\{\{(.*?)\}\}", lambda match: "{{" + javascript(match[1]) + "}}", value[1:], flags=re.DOTALL)
+            return re.sub(
+                r"\{\{(.*?)\}\}", lambda match: "{{" + javascript(match[1]) + "}}", value[1:], flags=re.DOTALL
+            )
         case str():
             return value.replace("{{", "{{ '{{' }}")
         case list():
@@ -330,7 +336,9 @@ def _rules(given: Any) -> Parameters:
     if isinstance(given.get("conditions"), list):
         combine = "any" if given.get("combinator") == "or" else "all"
         rules = [
-            _rule(each.get("leftValue"), (each.get("operator") or {}).get("operation", "equals"), each.get("rightValue"))
+            _rule(
+                each.get("leftValue"), (each.get("operator") or {}).get("operation", "equals"), each.get("rightValue")
+            )
             for each in given["conditions"]
         ]
         ignore_case = (given.get("options") or {}).get("caseSensitive") is False
@@ -385,9 +393,11 @@ def _http(taken: _Taken, version: float) -> Translated:
 
 
 def _named(*given: Any) -> Parameters:
-    found = next((each for each in given if each), {})
+    found: Parameters = next((each for each in given if each), {})
     lists = [each for each in found.values() if isinstance(each, list)]
-    return {str(each["name"]): expression(each.get("value", "")) for each in (lists[0] if lists else []) if each.get("name")}
+    return {
+        str(each["name"]): expression(each.get("value", "")) for each in (lists[0] if lists else []) if each.get("name")
+    }
 
 
 def _set(taken: _Taken, version: float) -> Translated:
@@ -456,7 +466,11 @@ def _merge(taken: _Taken, version: float) -> Translated:
         case ("combine", "combineAll" | "multiplex") | ("multiplex", _):
             return "flow.merge", {"mode": "combinations", "inputs": inputs}
         case "chooseBranch", _:
-            return "flow.merge", {"mode": "choose", "inputs": inputs, "choose": int(taken.get("useDataOfInput", 1) or 1)}
+            return "flow.merge", {
+                "mode": "choose",
+                "inputs": inputs,
+                "choose": int(taken.get("useDataOfInput", 1) or 1),
+            }
         case _:
             raise Untranslatable(f"merging by {by or mode!r} has to be drawn anew, with mode by_key")
 
@@ -470,7 +484,10 @@ def _split_out(taken: _Taken, version: float) -> Translated:
     fields = [field.strip() for field in str(taken.text("fieldToSplitOut")).split(",")]
     if len(fields) != 1:
         raise Untranslatable("several fields can not be split at once")
-    return "flow.split", {"field": fields[0], "keep_other_fields": taken.get("include", "noOtherFields") != "noOtherFields"}
+    return "flow.split", {
+        "field": fields[0],
+        "keep_other_fields": taken.get("include", "noOtherFields") != "noOtherFields",
+    }
 
 
 def _aggregate(taken: _Taken, version: float) -> Translated:

@@ -30,9 +30,7 @@ def pem(key: Any) -> tuple[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
 
 
@@ -50,9 +48,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         "ec_public": EC[1],
         "none": "",
     }
-    async with world(
-        tmp_path, **{name: {"type": "crypto_key", "key": key} for name, key in keys.items()}
-    ) as made:
+    async with world(tmp_path, **{name: {"type": "crypto_key", "key": key} for name, key in keys.items()}) as made:
         yield made
 
 
@@ -111,9 +107,7 @@ async def test_hmac_as_rfc_4231_has_it(context: Context) -> None:
         ("ES256", "ec", "ec_public"),
     ],
 )
-async def test_a_token_goes_there_and_back(
-    context: Context, algorithm: str, private: str, public: str
-) -> None:
+async def test_a_token_goes_there_and_back(context: Context, algorithm: str, private: str, public: str) -> None:
     sign = {"operation": "jwt_sign", "claims": {"sub": "ann", "aud": "us"}, "algorithm": algorithm}
     token = await result(context, sign, private)
     verify = {"operation": "jwt_verify", "token": token, "algorithm": algorithm, "audience": "us"}
@@ -124,9 +118,7 @@ async def test_a_token_goes_there_and_back(
 @pytest.mark.parametrize(
     "claims", [{"exp": NOW_S - 31}, {"nbf": NOW_S + 31}, {"aud": "them"}, {"iss": "them"}, {"exp": "late"}]
 )
-async def test_a_token_that_does_not_hold_here_and_now_is_refused(
-    context: Context, claims: dict[str, Any]
-) -> None:
+async def test_a_token_that_does_not_hold_here_and_now_is_refused(context: Context, claims: dict[str, Any]) -> None:
     token = jwt.encode({"aud": "us", "iss": "we", **claims}, SECRET)
     verify = {"operation": "jwt_verify", "token": token, "audience": "us", "issuer": "we"}
     assert await reason(context, verify, "secret") == "JWT_INVALID"
@@ -169,7 +161,5 @@ def test_only_a_plain_digest_is_pure() -> None:
 
 def test_mistakes_are_found_when_saving() -> None:
     assert problems(TYPE, {"do": {"operation": "hash", "algorithm": "crc32"}})
-    assert problems(TYPE, {"do": {"operation": "hash"}, "key": "x"}) == [
-        "parameters.key: there is no parameter 'key'"
-    ]
+    assert problems(TYPE, {"do": {"operation": "hash"}, "key": "x"}) == ["parameters.key: there is no parameter 'key'"]
     assert problems(TYPE, {"do": {"operation": "hash", "secret": "x"}})

@@ -1,5 +1,4 @@
-"""action.extract_from_file and action.convert_to_file: every format there and back, and files that mean harm.
-"""
+"""action.extract_from_file and action.convert_to_file: every format there and back, and files that mean harm."""
 
 from __future__ import annotations
 
@@ -40,9 +39,7 @@ async def extract(context: Context, data: bytes | str, type: str, **options: Any
     assert context.blobs
     data = data.encode() if isinstance(data, str) else data
     item = Item({"kept": 1}, {"data": await context.blobs.write(data, "x/y", "the file")})
-    more: dict[str, Any] = {
-        key: options.pop(key) for key in ("output_field", "text", "binary") if key in options
-    }
+    more: dict[str, Any] = {key: options.pop(key) for key in ("output_field", "text", "binary") if key in options}
     return await run_node(EXTRACT, {"format": {"type": type, **options}, **more}, [item], context=context)
 
 
@@ -99,9 +96,7 @@ def workbook(*rows: list[Any], title: str = "Data") -> bytes:
 
 
 async def test_xlsx_keeps_types(context: Context) -> None:
-    data = workbook(
-        ["n", "on", "yes", "text"], [1.5, date(2025, 6, 15), True, "a"], [], [2, None, False, None]
-    )
+    data = workbook(["n", "on", "yes", "text"], [1.5, date(2025, 6, 15), True, "a"], [], [2, None, False, None])
     assert records(await extract(context, data, "xlsx")) == [
         {"n": 1.5, "on": "2025-06-15T00:00:00", "yes": True, "text": "a"},
         {"n": 2, "on": None, "yes": False, "text": None},
@@ -111,9 +106,7 @@ async def test_xlsx_keeps_types(context: Context) -> None:
 async def test_xlsx_names_the_sheets_there_are(context: Context) -> None:
     failed = failure(await extract(context, workbook(["a"]), "xlsx", sheet="Nope"))
     assert failed.hint == "it has Data, Other"
-    assert records(await extract(context, workbook(["a"]), "xlsx", sheet="Other", header=False)) == [
-        {"column_1": "x"}
-    ]
+    assert records(await extract(context, workbook(["a"]), "xlsx", sheet="Other", header=False)) == [{"column_1": "x"}]
 
 
 @pytest.mark.parametrize(
@@ -276,9 +269,7 @@ async def test_xlsx_keeps_text_that_looks_like_a_formula(context: Context) -> No
 
 
 async def test_xml_has_one_element_an_item(context: Context) -> None:
-    text = (
-        await convert(context, [{"a": 1, "@id": "x"}, {"b": "<"}], "xml", root="rows", element="row")
-    ).decode()
+    text = (await convert(context, [{"a": 1, "@id": "x"}, {"b": "<"}], "xml", root="rows", element="row")).decode()
     assert text.endswith('<rows><row id="x"><a>1</a></row><row><b>&lt;</b></row></rows>')
 
 
@@ -288,10 +279,7 @@ async def test_a_field_that_can_not_be_an_element_is_said_to_be_one(context: Con
 
 
 scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")))
 values = st.recursive(
@@ -301,9 +289,7 @@ values = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(texts, values, max_size=4), max_size=4))
-@pytest.mark.parametrize(
-    "format", [JsonFormat(type="json"), JsonLinesFormat(type="jsonl"), YamlFormat(type="yaml")]
-)
+@pytest.mark.parametrize("format", [JsonFormat(type="json"), JsonLinesFormat(type="jsonl"), YamlFormat(type="yaml")])
 def test_what_is_written_can_be_read_back(format: Any, items: list[dict[str, Any]]) -> None:
     assert extracted(converted(items, format), format) == items
 

@@ -63,9 +63,7 @@ def answering(*answers: web.Response | str | bytes | dict[str, Any] | list[Any])
 
 async def test_a_json_object_becomes_the_item(context: Context) -> None:
     async with peer(answering({"id": 7, "name": "Ann"})) as server:
-        event = await run_node(
-            TYPE, {"url": server.url + "/users/{{ json.id }}"}, [{"id": 7}], context=context
-        )
+        event = await run_node(TYPE, {"url": server.url + "/users/{{ json.id }}"}, [{"id": 7}], context=context)
     assert records(event) == [{"id": 7, "name": "Ann"}]
     assert server.seen[0].path == "/users/7"
 
@@ -131,9 +129,7 @@ async def test_an_answer_that_is_no_json_is_refused_and_shown(context: Context, 
 
 
 async def test_text_is_decoded_by_its_charset(context: Context) -> None:
-    latin = web.Response(
-        body="déjà".encode("latin-1"), headers={"Content-Type": "text/plain; charset=latin-1"}
-    )
+    latin = web.Response(body="déjà".encode("latin-1"), headers={"Content-Type": "text/plain; charset=latin-1"})
     async with peer(answering(latin)) as server:
         assert records(await run_node(TYPE, {"url": server.url}, context=context)) == [{"text": "déjà"}]
 
@@ -169,9 +165,7 @@ async def test_head_gives_the_headers(context: Context) -> None:
 # bodies
 
 
-async def sent(
-    context: Context, body: dict[str, Any], item: Item | dict[str, Any], **more: Any
-) -> web.Request:
+async def sent(context: Context, body: dict[str, Any], item: Item | dict[str, Any], **more: Any) -> web.Request:
     async with peer(answering({})) as server:
         event = await run_node(
             TYPE, {"url": server.url, "method": "POST", "body": body, **more}, [item], context=context
@@ -253,9 +247,7 @@ async def test_a_binary_slot_that_is_not_there_is_named(context: Context) -> Non
         ("header", "X-Api-Key", "k3y"),
     ],
 )
-async def test_a_credential_signs_the_request(
-    context: Context, credential: str, header: str, value: str
-) -> None:
+async def test_a_credential_signs_the_request(context: Context, credential: str, header: str, value: str) -> None:
     async with peer(answering({})) as server:
         parameters = {"url": server.url, "headers": {header.lower(): "of no use"}}
         records(await run_node(TYPE, parameters, context=context, credentials={"auth": credential}))
@@ -264,9 +256,7 @@ async def test_a_credential_signs_the_request(
 
 async def test_a_credential_in_the_query_is_never_shown(context: Context) -> None:
     async with peer(answering(web.Response(status=404))) as server:
-        failed = failure(
-            await run_node(TYPE, {"url": server.url}, context=context, credentials={"auth": "query"})
-        )
+        failed = failure(await run_node(TYPE, {"url": server.url}, context=context, credentials={"auth": "query"}))
     assert server.seen[0].query["key"] == "q&y"
     assert "q&y" not in str(failed)
     assert "q%26y" not in str(failed)
@@ -281,9 +271,7 @@ async def test_a_credential_in_the_query_is_never_shown(context: Context) -> Non
         ("gone", "CREDENTIAL_MISSING"),
     ],
 )
-async def test_a_credential_that_does_not_fit_stops_the_request(
-    context: Context, credential: str, reason: str
-) -> None:
+async def test_a_credential_that_does_not_fit_stops_the_request(context: Context, credential: str, reason: str) -> None:
     async with peer(answering({})) as server:
         event = await run_node(TYPE, {"url": server.url}, context=context, credentials={"auth": credential})
     assert failure(event).reason == reason

@@ -68,9 +68,7 @@ async def context(empty_postgres_url: str, tmp_path: Path) -> AsyncIterator[Cont
             yield made
 
 
-async def run(
-    context: Context, sql: str, *items: dict[str, Any], database: str = "here", **parameters: Any
-) -> Any:
+async def run(context: Context, sql: str, *items: dict[str, Any], database: str = "here", **parameters: Any) -> Any:
     return await run_node(
         TYPE, {"sql": sql, **parameters}, items or [{}], context=context, credentials={"database": database}
     )
@@ -174,7 +172,5 @@ def test_only_reads_and_idempotent_writes_may_be_repeated() -> None:
 def test_mistakes_are_found_when_saving() -> None:
     [complaint] = problems(TYPE, {"sql": "SELECT '{{ json.name }}'"})
     assert complaint == "parameters.sql: an expression in a statement would let data become SQL"
-    assert problems(TYPE, {"sql": "SELECT 1", "query": "x"}) == [
-        "parameters.query: there is no parameter 'query'"
-    ]
+    assert problems(TYPE, {"sql": "SELECT 1", "query": "x"}) == ["parameters.query: there is no parameter 'query'"]
     assert problems(TYPE, {}) == ["parameters.sql: sql is required"]

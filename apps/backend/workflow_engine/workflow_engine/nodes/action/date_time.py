@@ -122,9 +122,7 @@ class DateTime(Node[DateTimeParameters]):
         try:
             match parameters.do:
                 case Difference() as do:
-                    value: Json = difference(
-                        date, parse(do.to, tz, parameters.input_format, "do.to"), do.unit
-                    )
+                    value: Json = difference(date, parse(do.to, tz, parameters.input_format, "do.to"), do.unit)
                     return with_field(call.item, parameters.output_field, value)
                 case Add() as do:
                     date = add(date, do.amount, do.unit)
@@ -180,9 +178,7 @@ def add(date: datetime, amount: int, unit: Unit) -> datetime:
         case "years" | "months":
             months = date.year * 12 + date.month - 1 + amount * (12 if unit == "years" else 1)
             year, month = divmod(months, 12)
-            return _real(
-                date.replace(year=year, month=month + 1, day=min(date.day, monthrange(year, month + 1)[1]))
-            )
+            return _real(date.replace(year=year, month=month + 1, day=min(date.day, monthrange(year, month + 1)[1])))
         case "weeks" | "days":
             # Arithmetic on an aware date is arithmetic on its wall clock.
             return _real(date.replace(fold=0) + timedelta(**{unit: amount}))

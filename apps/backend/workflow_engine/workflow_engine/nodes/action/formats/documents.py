@@ -142,9 +142,7 @@ def _selected(page: LexborHTMLParser, selected: Selected, name: str) -> Json:
     try:
         found = page.css(selected.selector)
     except (SelectolaxError, ValueError) as error:
-        raise invalid(
-            "HTML", f"{name}: {selected.selector!r} is no CSS selector ({error})", "correct it"
-        ) from None
+        raise invalid("HTML", f"{name}: {selected.selector!r} is no CSS selector ({error})", "correct it") from None
 
     def value(node: LexborNode) -> Json:
         if selected.attribute:
@@ -177,9 +175,7 @@ def write_jsonl(records: list[dict[str, Json]]) -> bytes:
 
 
 def write_yaml(records: list[dict[str, Json]]) -> bytes:
-    text: str = yaml.dump(
-        Plain("YAML").value(records), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False
-    )
+    text: str = yaml.dump(Plain("YAML").value(records), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
     return text.encode()
 
 

@@ -18,17 +18,12 @@ MAX_VALUES = 2_000_000
 MAX_DEPTH = 200
 
 
-def invalid(
-    format: str, why: str, hint: str = "see that the file is complete and of this format"
-) -> NodeFailure:
-    return NodeFailure(
-        "INVALID_DATA", f"the data can not be read as {format}: {why}", field="format", hint=hint
-    )
+def invalid(format: str, why: str, hint: str = "see that the file is complete and of this format") -> NodeFailure:
+    return NodeFailure("INVALID_DATA", f"the data can not be read as {format}: {why}", field="format", hint=hint)
 
 
 class Plain:
-    """Makes JSON of Python values: dates become ISO 8601, long integers and decimals strings, bytes Base64.
-    """
+    """Makes JSON of Python values: dates become ISO 8601, long integers and decimals strings, bytes Base64."""
 
     def __init__(self, format: str) -> None:
         self._format = format
@@ -38,9 +33,7 @@ class Plain:
         """Raises NodeFailure INVALID_DATA for what is too much, too deep or no JSON."""
         self._left -= 1
         if self._left < 0:
-            raise invalid(
-                self._format, f"it holds more than {MAX_VALUES:,} values", "split it into smaller files"
-            )
+            raise invalid(self._format, f"it holds more than {MAX_VALUES:,} values", "split it into smaller files")
         if depth > MAX_DEPTH:
             raise invalid(self._format, f"it is nested more than {MAX_DEPTH} levels deep")
         match value:

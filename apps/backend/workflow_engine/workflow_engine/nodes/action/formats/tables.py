@@ -51,9 +51,7 @@ def read_csv(data: bytes, format: CsvFormat) -> list[dict[str, Json]]:
     try:
         text = data.decode("utf-8-sig" if format.encoding.lower() in ("utf-8", "utf8") else format.encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        raise invalid(
-            "CSV", str(error), "set `encoding`; windows-1252 is common for files from Excel"
-        ) from None
+        raise invalid("CSV", str(error), "set `encoding`; windows-1252 is common for files from Excel") from None
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=format.delimiter, strict=True)
     try:
         return list(_named((row for row in rows if row), header=format.header, format="CSV"))
@@ -72,9 +70,7 @@ def read_xlsx(data: bytes, format: XlsxFormat) -> list[dict[str, Json]]:
         raise invalid("XLSX", str(error)) from None
     try:
         if format.sheet is not None and format.sheet not in book.sheetnames:
-            raise invalid(
-                "XLSX", f"there is no sheet {format.sheet!r}", f"it has {', '.join(book.sheetnames)}"
-            )
+            raise invalid("XLSX", f"there is no sheet {format.sheet!r}", f"it has {', '.join(book.sheetnames)}")
         sheet = book[format.sheet or book.sheetnames[0]]
         plain = Plain("XLSX")
         rows = ([plain.value(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
@@ -170,13 +166,9 @@ def write_xlsx(records: list[dict[str, Json]], format: XlsxFormat) -> bytes:
             sheet.append([cell(name) for name in names])
         for record in records:
             row = [record.get(name) for name in names]
-            sheet.append(
-                [cell(json.dumps(each).decode() if isinstance(each, dict | list) else each) for each in row]
-            )
+            sheet.append([cell(json.dumps(each).decode() if isinstance(each, dict | list) else each) for each in row])
         data = io.BytesIO()
         book.save(data)
     except ValueError as error:
-        raise invalid(
-            "XLSX", f"a cell can not be written: {error}", "remove control characters first"
-        ) from None
+        raise invalid("XLSX", f"a cell can not be written: {error}", "remove control characters first") from None
     return data.getvalue()

@@ -63,8 +63,7 @@ def records(value: Json) -> Items:
 
 
 async def read(response: HttpResponse, format: Format, blobs: Blobs | None) -> Answer:
-    """Reads the body as `format` says; binary data goes to the blob store as it arrives. Raises NodeFailure.
-    """
+    """Reads the body as `format` says; binary data goes to the blob store as it arrives. Raises NodeFailure."""
     headers = response.headers
     media_type, charset = _content_type(headers.get("content-type", ""))
     if format == "auto":
@@ -149,9 +148,7 @@ async def refusal(response: HttpResponse, method: str, now: int) -> NodeFailure:
     return NodeFailure(
         f"HTTP_{status // 100}XX",
         f"{method} {_place(response)} answered {status}{phrase}" + (f": {body[:300]}" if body else ""),
-        hint=_HINTS.get(
-            status, "the peer says why in `details.body`; never_fail hands such answers on as items"
-        ),
+        hint=_HINTS.get(status, "the peer says why in `details.body`; never_fail hands such answers on as items"),
         retryable=retryable,
         retry_after=retry_after(response.headers, now) if retryable else 0,
         details={"status": status, "body": body, "sent": True},

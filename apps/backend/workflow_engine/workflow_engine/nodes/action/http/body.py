@@ -129,9 +129,7 @@ def stored(item: Item, slot: str, blobs: Blobs | None, field: str) -> tuple[Bina
     """What stands in a binary slot, and where its bytes are. Raises NodeFailure BINARY_MISSING."""
     if (ref := item.binary.get(slot)) is None:
         has = f"it has {', '.join(sorted(item.binary))}" if item.binary else "it has none"
-        raise NodeFailure(
-            "BINARY_MISSING", f"the item has no binary data in slot {slot!r}", field=field, hint=has
-        )
+        raise NodeFailure("BINARY_MISSING", f"the item has no binary data in slot {slot!r}", field=field, hint=has)
     return ref, required(blobs)
 
 

@@ -87,9 +87,7 @@ class NextUrls(Parameters):
     """Where the answer has it, as a JMESPath."""
 
 
-Pages: TypeAlias = Annotated[
-    NoPages | PageNumbers | Offsets | Cursors | Links | NextUrls, Field(discriminator="mode")
-]
+Pages: TypeAlias = Annotated[NoPages | PageNumbers | Offsets | Cursors | Links | NextUrls, Field(discriminator="mode")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +144,7 @@ def found(path: str, body: Json) -> Json:
     try:
         return jmespath.search(path, body)
     except JMESPathError as error:
-        raise NodeFailure(
-            "PAGINATION_FAILED", f"{path!r} can not be applied to the answer: {error}"
-        ) from None
+        raise NodeFailure("PAGINATION_FAILED", f"{path!r} can not be applied to the answer: {error}") from None
 
 
 def _counted(count: int | None, mode: str) -> int:
