@@ -280,6 +280,16 @@ class TestDraftsAndVersions:
                 break
         assert names == ["W4", "W3", "W2", "W1", "W0"]
 
+    async def test_lists_by_tag_count_and_page_what_matches(self, sqlite_client: Client) -> None:
+        for number in range(6):
+            tags = ["even", "all"] if number % 2 == 0 else ["all"]
+            await sqlite_client.create({"tags": tags}, name=f"W{number}")
+        first = await sqlite_client.stub.ListWorkflows(ws.ListWorkflowsRequest(tags=["even", "all"], limit=2))
+        assert ([each.name for each in first.workflows], first.total) == (["W4", "W2"], 3)
+        request = ws.ListWorkflowsRequest(tags=["even"], limit=2, page_token=first.next_page_token)
+        last = await sqlite_client.stub.ListWorkflows(request)
+        assert ([each.name for each in last.workflows], last.next_page_token) == (["W0"], "")
+
     async def test_a_node_is_tried_alone(self, sqlite_client: Client) -> None:
         workflow = await sqlite_client.create(BRANCHES)
         response = await sqlite_client.stub.TestNode(

@@ -213,6 +213,7 @@ class _Builder:
         self.issues.append(Issue(code, message, node, field, suggestion, is_error=False))
 
     def build(self) -> Built:
+        self.check_settings()
         self.check_timezone()
         self.add_nodes()
         self.add_connections()
@@ -226,6 +227,17 @@ class _Builder:
         if any(issue.is_error for issue in self.issues):
             return Built(None, self.issues)
         return Built(self.finish(), self.issues)
+
+    def check_settings(self) -> None:
+        settings = self.workflow.settings
+        for name in ("concurrency_key", "retention", "priority"):
+            is_set = settings.HasField("retention") if name == "retention" else bool(getattr(settings, name))
+            if is_set:
+                self.warn(
+                    "NOT_APPLIED",
+                    f"settings.{name} is stored, but this release does not act on it yet",
+                    field=f"settings.{name}",
+                )
 
     def check_timezone(self) -> None:
         name = self.workflow.settings.timezone

@@ -300,13 +300,15 @@ class Store:
     def workflows(
         self, wanted: WorkflowFilter, *, limit: int, offset: int = 0, after: tuple[int, str] | None = None
     ) -> list[Workflow]:
-        """Latest change first; `after` is the (updated_at, id) of the last one seen."""
+        """Latest change first, all for a negative limit; `after` is the (updated_at, id) of the last one seen."""
         query = wanted.where(select(Workflow)).order_by(Workflow.updated_at.desc(), Workflow.id.desc())
         if after is not None:
             at, id = after
             query = query.where(or_(Workflow.updated_at < at, and_(Workflow.updated_at == at, Workflow.id < id)))
+        if limit >= 0:
+            query = query.limit(limit).offset(offset)
         with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
-            return list(session.scalars(query.limit(limit).offset(offset)))
+            return list(session.scalars(query))
 
     def count_workflows(self, wanted: WorkflowFilter) -> int:
         with self._reading() as connection:

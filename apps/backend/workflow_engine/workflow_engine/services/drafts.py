@@ -91,18 +91,38 @@ class Drafts:
         wanted = WorkflowFilter(request.user_id, request.query, request.active_only)
         page = Page.of(request)
         store = self.backend.store
+        if request.tags:
+            return await self._tagged(set(request.tags), wanted, page)
         rows = await asyncio.to_thread(
             store.workflows, wanted, limit=page.limit + 1, offset=page.offset, after=page.after_change
         )
         more, rows = len(rows) > page.limit, rows[: page.limit]
         workflows = [wire.workflow_to_proto(row, with_graph=False) for row in rows]
-        tags = set(request.tags)
         return ws.ListWorkflowsResponse(
             success=True,
             message=f"{len(workflows)} workflows",
-            workflows=[workflow for workflow in workflows if tags <= set(workflow.tags)],
+            workflows=workflows,
             total=await asyncio.to_thread(store.count_workflows, wanted),
             next_page_token=token(rows[-1].updated_at, rows[-1].id) if more else "",
+        )
+
+    async def _tagged(self, tags: set[str], wanted: WorkflowFilter, page: Page) -> ws.ListWorkflowsResponse:
+        """Tags live inside the definitions, so all that match otherwise are read through."""
+        rows = await asyncio.to_thread(self.backend.store.workflows, wanted, limit=-1)
+        found = [(row, wire.workflow_to_proto(row, with_graph=False)) for row in rows]
+        found = [(row, workflow) for row, workflow in found if tags <= set(workflow.tags)]
+        start = page.offset
+        if page.after_change is not None:
+            seen = [(row.updated_at, row.id) for row, _ in found]
+            start += sum(place >= page.after_change for place in seen)
+        shown = found[start : start + page.limit]
+        more = start + page.limit < len(found)
+        return ws.ListWorkflowsResponse(
+            success=True,
+            message=f"{len(shown)} workflows",
+            workflows=[workflow for _, workflow in shown],
+            total=len(found),
+            next_page_token=token(shown[-1][0].updated_at, shown[-1][0].id) if more else "",
         )
 
     async def ValidateWorkflow(self, request: ws.ValidateWorkflowRequest, context: Any) -> ws.ValidateWorkflowResponse:
