@@ -56,7 +56,7 @@ def test_routes_are_unique() -> None:
 def test_the_names_that_clients_were_promised() -> None:
     service = workflow_service_pb2.DESCRIPTOR.services_by_name["WorkflowService"]
     assert set(SEED.split()) <= {method.name for method in service.methods}
-    assert execution_pb2.ExecutionMode.MANUAL == execution_pb2.ExecutionMode.Value("MANUAL")
+    assert execution_pb2.ExecutionMode.Value("MANUAL") == execution_pb2.ExecutionMode.MANUAL
     assert ws.CreateWorkflowResponse.DESCRIPTOR.fields_by_name["success"]
     assert execution_pb2.ExecuteWorkflowResponse.DESCRIPTOR.fields_by_name["execution_id"]
 
