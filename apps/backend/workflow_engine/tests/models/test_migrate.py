@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -138,3 +139,17 @@ def test_the_folder_of_a_database_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_database_in_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="DATABASE_URL"):
         connect("sqlite://")
+
+
+def test_the_make_targets_work_in_a_process_of_their_own(tmp_path: Path) -> None:
+    """`db-reset` once knew of no tables, because nothing had imported them."""
+    for command in ("init", "upgrade", "reset", "reset"):
+        done = subprocess.run(
+            [sys.executable, "-m", "workflow_engine.models.migrate", command],
+            env=os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path / 'made.db'}"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
