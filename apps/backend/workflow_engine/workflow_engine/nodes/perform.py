@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -65,7 +66,8 @@ async def perform(
     started_at = context.now
     run = _Attempt(state, task, context, on_item)
     try:
-        async with asyncio.timeout(task.node.timeout / 1000) if task.node.timeout else _NO_TIMEOUT:
+        # A pure node's attempt runs outside any task, where asyncio knows no timeout.
+        async with asyncio.timeout(task.node.timeout / 1000) if task.node.timeout else nullcontext():
             result = await run.result()
     except Exception as error:
         return AttemptFailed(
@@ -77,17 +79,6 @@ async def perform(
             failure=replace_node(failure_of(error, task.node), run.address),
         )
     return _event(task, result, started_at, clock())
-
-
-class _NoTimeout:
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-
-_NO_TIMEOUT = _NoTimeout()
 
 
 def replace_node(failure: Failure, node: str) -> Failure:
@@ -174,6 +165,8 @@ class _Attempt:
         seen = {RETURN: self.inputs.get(RETURN, [])} if task.work.turn else self.inputs
         self.items = [item for items in seen.values() for item in items]
         self._shown: list[dict[str, Any]] | None = None
+        self._views: dict[str, tuple[Items, dict[str, Any]]] = {}
+        """What expressions see of other nodes, the same for every item."""
 
     async def result(self) -> Result:
         work = self.task.work
@@ -279,20 +272,18 @@ class _Attempt:
 
     def view(self, name: str, index: int) -> Mapping[str, Any] | None:
         """What an expression sees of another node; None while it has not delivered anything."""
-        outputs = self.state.lookup(name, self.task.key[1])
-        if outputs is None:
-            return None
-        items = [item for each in outputs.values() for item in each]
+        if name not in self._views:
+            outputs = self.state.lookup(name, self.task.key[1])
+            if outputs is None:
+                return None
+            shown_outputs = {port: [shown(item) for item in items] for port, items in outputs.items()}
+            view = {"items": [each for port in shown_outputs.values() for each in port], "outputs": shown_outputs}
+            self._views[name] = [item for items in outputs.values() for item in items], view
+        items, view = self._views[name]
         # Paired by position when the counts agree, as for a chain of per-item nodes; else the first item speaks.
-        paired = (
-            items[index] if len(items) == len(self.items) and index < len(items) else (items[0] if items else Item())
-        )
-        return {
-            "json": paired.json,
-            "item": shown(paired),
-            "items": [shown(each) for each in items],
-            "outputs": {port: [shown(each) for each in port_items] for port, port_items in outputs.items()},
-        }
+        position = index if len(items) == len(self.items) and index < len(items) else 0
+        paired = items[position] if items else Item()
+        return {**view, "json": paired.json, "item": shown(paired)}
 
 
 def _in_port_order(inputs: Outputs, shape: Shape) -> Outputs:

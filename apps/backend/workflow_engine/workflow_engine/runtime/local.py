@@ -17,7 +17,7 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
@@ -56,6 +56,7 @@ from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
 PURE_STEPS = 256
 """How many pure attempts one execution may run before the others get their turn."""
@@ -89,6 +90,8 @@ class _Live:
     admitted: bool = True
     on_stored: list[asyncio.Future[None]] = field(default_factory=list["asyncio.Future[None]"])
     wake_at: int | None = None
+    alarm: int | None = None
+    """The wake-up that stands in the heap of alarms."""
     yielding: bool = False
 
 
@@ -501,9 +504,7 @@ class LocalRuntime:
         def done(error: Exception | None) -> bool:
             if error is None:
                 live.committing = False
-                for waiter in waiting:
-                    if not waiter.done():
-                        waiter.set_result(None)
+                _answer(waiting, None)
                 for queue in self._watchers.get(row.pk, ()):
                     for each in fresh:
                         queue.put_nowait(each)
@@ -512,9 +513,7 @@ class LocalRuntime:
             elif is_new or not isinstance(error, StoreUnavailable):
                 # Nobody was told that this execution exists, or the store can not take it at all.
                 self._discard(live)
-                for waiter in waiting:
-                    if not waiter.done():
-                        waiter.set_exception(error)
+                _answer(waiting, error)
             else:
                 return True
             return False
@@ -546,9 +545,7 @@ class LocalRuntime:
     def _settled(self, live: _Live) -> None:
         """Everything is stored: the execution may end, leave memory, or go on with its effects."""
         stored, live.on_stored = live.on_stored, []
-        for waiter in stored:
-            if not waiter.done():
-                waiter.set_result(None)
+        _answer(stored, None)
         if live.held:
             held, live.held = live.held, []
             self._launch(live, held)
@@ -557,7 +554,8 @@ class LocalRuntime:
         elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
             self._forget(live)
             self._sleep(live.row.pk, live.wake_at)
-        elif live.wake_at is not None:
+        elif live.wake_at is not None and live.wake_at != live.alarm:
+            live.alarm = live.wake_at
             self._set_alarm(live.wake_at, live.row.pk)
 
     def _discard(self, live: _Live) -> None:
@@ -673,10 +671,6 @@ class LocalRuntime:
             priority=live.row.priority,
         )
 
-    def _child_result(self, live: _Live, key: RunKey, result: ChildResult) -> None:
-        node = live.state.plan.nodes[key[0]].id
-        self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=key[1], result=result))
-
     async def _tell_parent(self, pk: int, address: str, result: ChildResult) -> None:
         node, path = parse_address(address)
         if (live := await self._wake(pk)) is not None:
@@ -703,9 +697,7 @@ class LocalRuntime:
             return
         self._forget(live)
         ended = Ended(row.id, state.status, state.output, state.failure)
-        for waiter in self._waiters.pop(row.pk, ()):
-            if not waiter.done():
-                waiter.set_result(ended)
+        _answer(self._waiters.pop(row.pk, ()), ended)
         self._leave(live)
         if row.parent_pk is not None and row.parent_address:
             self._spawn(self._tell_parent(row.parent_pk, row.parent_address, _child_result(ended)))
@@ -817,6 +809,7 @@ class LocalRuntime:
         while self._alarms and self._alarms[0][0] <= now:
             at, pk = heapq.heappop(self._alarms)
             if (live := self._live.get(pk)) is not None:
+                live.alarm = None
                 self._pump(live)
             elif self._asleep.get(pk) == at:
                 self._spawn(self._wake(pk))
@@ -876,6 +869,17 @@ class Admission:
             holding.add(next_pk)
             entered.append(next_pk)
         return entered
+
+
+def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:
+    """Gives `answer` to all who still wait for it."""
+    for waiter in waiters:
+        if waiter.done():
+            continue
+        if isinstance(answer, Exception):
+            waiter.set_exception(answer)
+        else:
+            waiter.set_result(answer)
 
 
 def _child_result(ended: Ended) -> ChildResult:
