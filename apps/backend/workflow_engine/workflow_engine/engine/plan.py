@@ -149,6 +149,20 @@ class ScopePlan:
     """Nodes whose outputs some expression names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the executions of a workflow may do at once. Zero means no limit."""
+
+    running: int = 0
+    starts: int = 0
+    """Most starts within `per`."""
+    per: int = 0
+    """Milliseconds."""
+
+    def __bool__(self) -> bool:
+        return bool(self.running or self.starts)
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """A workflow that can run. Fixed; one plan serves all executions of a definition."""
@@ -162,8 +176,10 @@ class Plan:
     """Milliseconds for the whole execution; 0 for none."""
     error_workflow: str
     timezone: str
-    max_concurrent: int
-    """How many executions of the workflow may run at once; 0 for any number."""
+    limits: Limits
+    concurrency_key: Template
+    """Over the input; the limits count for each value of it."""
+    priority: int
     vars: dict[str, Any]
     leaves: tuple[int, ...]
     """Root nodes that nothing follows: together, the execution's result."""
@@ -230,14 +246,23 @@ class _Builder:
 
     def check_settings(self) -> None:
         settings = self.workflow.settings
-        for name in ("concurrency_key", "retention", "priority"):
-            is_set = settings.HasField("retention") if name == "retention" else bool(getattr(settings, name))
-            if is_set:
-                self.warn(
-                    "NOT_APPLIED",
-                    f"settings.{name} is stored, but this release does not act on it yet",
-                    field=f"settings.{name}",
+        try:
+            self.concurrency_key = compile_template(settings.concurrency_key, field="concurrency_key")
+        except ExpressionErrors as failed:
+            for error in failed.errors:
+                self.error(
+                    "INVALID_EXPRESSION",
+                    f"{error.message} (character {error.offset})",
+                    field="settings.concurrency_key",
+                    suggestion=error.hint,
                 )
+        if settings.concurrency_key and not (settings.max_concurrent_executions or settings.rate_limit.max_starts):
+            self.warn(
+                "NOT_APPLIED",
+                "settings.concurrency_key divides a limit, but none is set",
+                field="settings.concurrency_key",
+                suggestion="set max_concurrent_executions or rate_limit",
+            )
 
     def check_timezone(self) -> None:
         name = self.workflow.settings.timezone
@@ -670,7 +695,13 @@ class _Builder:
             timeout=settings.timeout.ToMilliseconds(),
             error_workflow=settings.error_workflow_id,
             timezone=settings.timezone or "UTC",
-            max_concurrent=settings.max_concurrent_executions,
+            limits=Limits(
+                settings.max_concurrent_executions,
+                settings.rate_limit.max_starts,
+                settings.rate_limit.per.ToMilliseconds() or 1_000,
+            ),
+            concurrency_key=self.concurrency_key,
+            priority=settings.priority,
             vars=struct_to_dict(self.workflow.vars),
             leaves=tuple(node.index for node in root if not node.leads_on),
             responders=tuple(node.index for node in self.nodes if node.shape.responds),

@@ -181,6 +181,8 @@ class _WaitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitKind.Val
     """A slot under the workflow's limit of executions at once."""
     WAIT_KIND_PAUSED: _WaitKind.ValueType  # 7
     """Someone who resumes it (ResumeExecution)."""
+    WAIT_KIND_RATE_LIMIT: _WaitKind.ValueType  # 8
+    """Not started: the workflow's rate limit lets no more start for now."""
 
 class WaitKind(_WaitKind, metaclass=_WaitKindEnumTypeWrapper):
     """What something waits for."""
@@ -201,6 +203,8 @@ WAIT_KIND_CONCURRENCY: WaitKind.ValueType  # 6
 """A slot under the workflow's limit of executions at once."""
 WAIT_KIND_PAUSED: WaitKind.ValueType  # 7
 """Someone who resumes it (ResumeExecution)."""
+WAIT_KIND_RATE_LIMIT: WaitKind.ValueType  # 8
+"""Not started: the workflow's rate limit lets no more start for now."""
 Global___WaitKind: _TypeAlias = WaitKind  # noqa: Y015
 
 class _EventType:

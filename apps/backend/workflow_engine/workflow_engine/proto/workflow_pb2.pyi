@@ -533,6 +533,7 @@ class WorkflowSettings(_message.Message):
     CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
     timezone: _builtins.str
     """IANA name, for example Europe/Berlin; UTC when empty."""
     error_workflow_id: _builtins.str
@@ -551,6 +552,10 @@ class WorkflowSettings(_message.Message):
     def retention(self) -> Global___DataRetention:
         """What happens to stored executions."""
 
+    @_builtins.property
+    def rate_limit(self) -> Global___RateLimit:
+        """How many executions may start within a time; others wait for their turn. Counts for each value of concurrency_key."""
+
     def __init__(
         self,
         *,
@@ -561,14 +566,43 @@ class WorkflowSettings(_message.Message):
         concurrency_key: _builtins.str = ...,
         retention: Global___DataRetention | None = ...,
         priority: _builtins.int = ...,
+        rate_limit: Global___RateLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["retention", b"retention", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rate_limit", b"rate_limit", "retention", b"retention", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "error_workflow_id", b"error_workflow_id", "max_concurrent_executions", b"max_concurrent_executions", "priority", b"priority", "retention", b"retention", "timeout", b"timeout", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency_key", b"concurrency_key", "error_workflow_id", b"error_workflow_id", "max_concurrent_executions", b"max_concurrent_executions", "priority", b"priority", "rate_limit", b"rate_limit", "retention", b"retention", "timeout", b"timeout", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkflowSettings: _TypeAlias = WorkflowSettings  # noqa: Y015
+
+@_typing.final
+class RateLimit(_message.Message):
+    """So many within a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_STARTS_FIELD_NUMBER: _builtins.int
+    PER_FIELD_NUMBER: _builtins.int
+    max_starts: _builtins.int
+    """Most starts within `per`; 0 for any number."""
+    @_builtins.property
+    def per(self) -> _duration_pb2.Duration:
+        """The time that is looked back over; 1 s when absent."""
+
+    def __init__(
+        self,
+        *,
+        max_starts: _builtins.int = ...,
+        per: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["per", b"per"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_starts", b"max_starts", "per", b"per"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
 
 @_typing.final
 class DataRetention(_message.Message):

@@ -46,6 +46,16 @@ class Ended:
     failure: Failure | None
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Why an execution has not started."""
+
+    ahead: int
+    """How many of its group come before it."""
+    starts_at: int | None
+    """When the rate limit lets the next of its group start, in epoch milliseconds; None: when another one ends."""
+
+
 class RuntimeFailure(Exception):
     """A request that the runtime refuses. `reason` is an ErrorReason of the contract."""
 
@@ -88,6 +98,10 @@ class Runtime(Protocol):
 
     def running(self, execution_id: str) -> set[str]:
         """Addresses of runs whose attempt is under way; empty where the runtime can not tell."""
+        ...
+
+    def turn(self, execution_id: str) -> Turn | None:
+        """Why an execution has not been let in yet; None when it has, or the runtime can not tell."""
         ...
 
     async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:

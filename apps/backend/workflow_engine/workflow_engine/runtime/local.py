@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from workflow_engine.engine.events import (
     decode,
     encode,
 )
+from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.history import History, is_waiting
 from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Plan
@@ -52,8 +53,10 @@ from workflow_engine.models.store import (
 )
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now
-from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
+from workflow_engine.runtime.admission import Admission
+from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.utils.json import dumps
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -128,6 +131,8 @@ class LocalRuntime:
         self._backlog: deque[tuple[_Live, Perform]] = deque()
         """Attempts that wait for room."""
         self._admission = Admission()
+        self._gates: dict[str, Any] = {}
+        """The timer that lets more of a group in when its rate allows it."""
         self._queue_limit = queue_limit
         self._background: set[asyncio.Task[Any]] = set()
         self._closing = False
@@ -140,13 +145,14 @@ class LocalRuntime:
             after = rows[-1].pk
             for row in rows:
                 try:
-                    limit = (await self._definitions.plan(row.digest)).max_concurrent
+                    plan = await self._definitions.plan(row.digest)
                 except RuntimeFailure as failure:
                     # One definition that this release can not run must not keep all others from running.
                     log.error("execution_not_taken_up", execution_id=row.id, error=failure.message)
                     continue
-                if limit and row.status is not Status.NEW:
-                    self._admission.take(row.workflow_id, limit, row.pk)
+                if plan.limits and row.status is not Status.NEW:
+                    group = _group(plan, row.workflow_id, await self._input(row))
+                    self._admission.take(row.pk, group, plan.limits, row.started_at or row.created_at)
                 if row.status in (Status.WAITING, Status.PAUSED):
                     self._sleep(row.pk, row.wake_at)
                 else:
@@ -163,6 +169,8 @@ class LocalRuntime:
         self._backlog.clear()
         if self._alarm is not None:
             self._alarm.cancel()
+        for gate in self._gates.values():
+            gate.cancel()
         deadline = asyncio.get_running_loop().time() + grace
         while attempts := [task for live in self._live.values() for task in live.tasks.values()]:
             left = deadline - asyncio.get_running_loop().time()
@@ -269,6 +277,10 @@ class LocalRuntime:
         live = self._live[pk]
         return {live.state.address(key) for key in live.tasks}
 
+    def turn(self, execution_id: str) -> Turn | None:
+        pk = self._ids.get(execution_id)
+        return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
+
     async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
         state, history, now = machine.new(plan), History(plan), self._clock.now_ms()
         started = ExecutionStarted(at=now, execution_id="test", seed=0, input=input, only=node)
@@ -355,6 +367,7 @@ class LocalRuntime:
             retried_from=start.retried_from,
             priority=start.priority,
         )
+        group = _group(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True)
         self._remember(live)
         self._take_in(
@@ -371,12 +384,28 @@ class LocalRuntime:
                 depth=depth,
             ),
         )
-        limit = plan.max_concurrent
-        if limit and not self._admission.enter(start.workflow_id, limit, live.row.pk):
-            live.admitted = False
+        if group and not self._enter(live, group):
             live.row.status = Status.NEW
             live.row.started_at = None
         return live
+
+    def _enter(self, live: _Live, group: str) -> bool:
+        """Takes a slot, or a place in the queue."""
+        row, limits, now = live.row, live.state.plan.limits, self._clock.now_ms()
+        live.admitted = self._admission.enter(row.pk, group, limits, user=row.user_id, priority=row.priority, now=now)
+        self._watch_gate(group)
+        return live.admitted
+
+    def _watch_gate(self, group: str) -> None:
+        """Comes back when the rate lets more of the group in."""
+        now = self._clock.now_ms()
+        at = self._admission.opens_at(group, now)
+        if at is not None and at > now and group not in self._gates:
+            self._gates[group] = self._clock.call_at(at, lambda: self._open_gate(group))
+
+    def _open_gate(self, group: str) -> None:
+        self._gates.pop(group, None)
+        self._let_in(group)
 
     def _admit(self, live: _Live) -> None:
         live.admitted = True
@@ -618,20 +647,18 @@ class LocalRuntime:
         for child in children:
             try:
                 start = await self._child_start(live, child)
-                plan = await self._definitions.plan(start.digest)
+                newborn = self._create(
+                    start,
+                    await self._definitions.plan(start.digest),
+                    self._clock.now_ms(),
+                    child.spec.id,
+                    parent=live,
+                    parent_address="" if child.detached else live.state.address(child.key),
+                    depth=live.state.depth + 1,
+                )
             except RuntimeFailure as refused:
                 stillborn.append((child, Failure(refused.reason, refused.message)))
                 continue
-            address = "" if child.detached else live.state.address(child.key)
-            newborn = self._create(
-                start,
-                plan,
-                self._clock.now_ms(),
-                child.spec.id,
-                parent=live,
-                parent_address=address,
-                depth=live.state.depth + 1,
-            )
             born.append(newborn)
             writes.append(InsertExecution(newborn.row))
             writes.append(Append(newborn.row.pk, 1, newborn.buffer))
@@ -703,10 +730,15 @@ class LocalRuntime:
             self._spawn(self._tell_parent(row.parent_pk, row.parent_address, _child_result(ended)))
 
     def _leave(self, live: _Live) -> None:
-        for pk in self._admission.leave(live.row.workflow_id, live.row.pk):
-            self._spawn(self._let_in(pk))
+        if (group := self._admission.leave(live.row.pk)) is not None:
+            self._let_in(group)
 
-    async def _let_in(self, pk: int) -> None:
+    def _let_in(self, group: str) -> None:
+        for pk in self._admission.next(group, self._clock.now_ms()):
+            self._spawn(self._begin(pk))
+        self._watch_gate(group)
+
+    async def _begin(self, pk: int) -> None:
         if (live := await self._wake(pk)) is not None:
             self._admit(live)
             self._pump(live)
@@ -767,6 +799,12 @@ class LocalRuntime:
         # Whoever asked for the execution gets it first; it might leave memory again at once.
         asyncio.get_running_loop().call_soon(self._pump, live)
 
+    async def _input(self, row: ExecutionRow) -> Items:
+        [(_, first)] = await asyncio.to_thread(self._store.read_events, row.pk, 1, 1)
+        started = decode(first)
+        assert isinstance(started, ExecutionStarted)
+        return started.input
+
     def _remember(self, live: _Live) -> None:
         self._live[live.row.pk] = live
         self._ids[live.row.id] = live.row.pk
@@ -777,9 +815,9 @@ class LocalRuntime:
 
     def _enrol(self, live: _Live) -> None:
         """Queues an execution again that had not got its slot before a restart."""
-        limit = live.state.plan.max_concurrent
-        if limit and live.row.status is Status.NEW:
-            live.admitted = self._admission.enter(live.row.workflow_id, limit, live.row.pk)
+        plan = live.state.plan
+        if plan.limits and live.row.status is Status.NEW:
+            self._enter(live, _group(plan, live.row.workflow_id, live.state.input))
 
     async def _replay(self, row: ExecutionRow) -> tuple[State, int]:
         """The state that the journal leads to, and its last number."""
@@ -826,49 +864,18 @@ class LocalRuntime:
             log.error("background_failed", exc_info=error)
 
 
-class Admission:
-    """Who may run under a limit of executions at once. Slots are sets of who holds them, so none can leak."""
-
-    def __init__(self) -> None:
-        self._holding: dict[str, set[int]] = {}
-        self._limits: dict[str, int] = {}
-        self._queues: dict[str, OrderedDict[int, None]] = {}
-        self.queued = 0
-
-    def enter(self, key: str, limit: int, pk: int) -> bool:
-        """Takes a slot, or a place in the queue."""
-        self._limits[key] = limit
-        holding = self._holding.setdefault(key, set())
-        if len(holding) < limit and not self._queues.get(key):
-            holding.add(pk)
-            return True
-        queue = self._queues.setdefault(key, OrderedDict())
-        if pk not in queue:
-            queue[pk] = None
-            self.queued += 1
-        return False
-
-    def take(self, key: str, limit: int, pk: int) -> None:
-        """Takes a slot that was held before a restart, whatever the limit says now."""
-        self._limits[key] = limit
-        self._holding.setdefault(key, set()).add(pk)
-
-    def leave(self, key: str, pk: int) -> list[int]:
-        """Gives back what `pk` held; returns who may enter now."""
-        if key not in self._limits:
-            return []
-        holding, queue = self._holding.get(key, set()), self._queues.get(key, OrderedDict())
-        holding.discard(pk)
-        if pk in queue:
-            del queue[pk]
-            self.queued -= 1
-        entered: list[int] = []
-        while queue and len(holding) < self._limits[key]:
-            next_pk, _ = queue.popitem(last=False)
-            self.queued -= 1
-            holding.add(next_pk)
-            entered.append(next_pk)
-        return entered
+def _group(plan: Plan, workflow_id: str, input: Items) -> str:
+    """Whose limits an execution comes under. Raises RuntimeFailure when its input has no such key."""
+    shown = [{"json": item.json, "binary": {}} for item in input]
+    first = shown[0] if shown else {"json": {}, "binary": {}}
+    scope = Scope(json=first["json"], item=first, items=shown, vars=plan.vars, workflow={"id": workflow_id})
+    try:
+        key = plan.concurrency_key.resolve(scope)
+    except ExpressionError as error:
+        raise RuntimeFailure(
+            "INVALID_REQUEST", f"the workflow's concurrency_key does not fit the input: {error.message}"
+        ) from error
+    return workflow_id + "\0" + (key if isinstance(key, str) else dumps(key, sort=True).decode())
 
 
 def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:

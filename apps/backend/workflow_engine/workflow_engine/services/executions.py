@@ -24,7 +24,7 @@ from workflow_engine.engine.state import RunKey, parse_address
 from workflow_engine.models.store import ExecutionFilter, ExecutionRow, Status
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
-from workflow_engine.runtime.contract import Start
+from workflow_engine.runtime.contract import Start, Turn
 from workflow_engine.services import wire
 from workflow_engine.services.backend import Backend, canonical
 from workflow_engine.services.drafts import request_digest
@@ -87,7 +87,7 @@ class Executions:
             trigger=request.trigger_node_id,
             idempotency_key=request.idempotency_key,
             request_digest=request_digest(request),
-            priority=request.priority,
+            priority=request.priority or plan.priority,
         )
 
     async def _draft(self, draft: bytes) -> str:
@@ -188,10 +188,7 @@ class Executions:
             if made.HasField("waiting_for"):
                 execution.waiting_for.append(made.waiting_for)
         if row.status is Status.NEW:
-            execution.waiting_for.add(
-                kind=ex.WAIT_KIND_CONCURRENCY,
-                detail="the workflow's limit of executions at once is reached; older ones come first",
-            )
+            execution.waiting_for.append(_queued(self.backend.runtime.turn(execution_id)))
         elif row.status is Status.PAUSED:
             execution.waiting_for.add(kind=ex.WAIT_KIND_PAUSED, detail="ResumeExecution lets it go on")
         if history.started is not None:
@@ -379,6 +376,19 @@ class Executions:
         new = await asyncio.to_thread(backend.store.definition, digest)
         changed = fork.changed_nodes(pb.Workflow.FromString(old or b""), pb.Workflow.FromString(new or b""))
         return digest, version, plan, changed
+
+
+def _queued(turn: Turn | None) -> ex.WaitReason:
+    """Why an execution has not started."""
+    if turn is None:
+        return ex.WaitReason(kind=ex.WAIT_KIND_CONCURRENCY, detail="it is about to start")
+    ahead = f"{turn.ahead} executions come before it" if turn.ahead else "it is the next to start"
+    if turn.starts_at is None:
+        detail = f"the workflow's limit of executions at once is reached; {ahead}"
+        return ex.WaitReason(kind=ex.WAIT_KIND_CONCURRENCY, detail=detail)
+    waiting = ex.WaitReason(kind=ex.WAIT_KIND_RATE_LIMIT, detail=f"the workflow's rate limit is reached; {ahead}")
+    waiting.until.FromMilliseconds(turn.starts_at)
+    return waiting
 
 
 def _check_trigger(plan: Plan, id: str) -> None:
