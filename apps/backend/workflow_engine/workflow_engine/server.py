@@ -103,6 +103,7 @@ async def start(
             SystemClock(),
             services=services,
             entropy=os.urandom,
+            blobs=blobs,
             queue_limit=settings.queue_limit,
         )
         server = grpc.aio.server(
@@ -115,7 +116,7 @@ async def start(
             ],
         )
         workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(
-            WorkflowService(Backend(store, definitions, runtime, registry, SystemClock())), server
+            WorkflowService(Backend(store, definitions, runtime, registry, SystemClock(), blobs)), server
         )
         # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
         workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(

@@ -330,10 +330,7 @@ class Rig:
 
     @property
     def history(self) -> History:
-        history = History(self.plan)
-        for event in self.events:
-            history.feed(event)
-        return history
+        return History.of(self.plan, self.events)
 
     def runs(self) -> dict[str, str]:
         """Every run's status by address."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.clock import ManualClock
 from tests.engine.rig import AnyParameters, items, workflow
-from workflow_engine.engine.events import AnyEvent, decode
+from workflow_engine.engine.events import AnyEvent
 from workflow_engine.engine.items import Items
 from workflow_engine.engine.shape import Effect
 from workflow_engine.models.store import ExecutionRow, Status, Store
@@ -19,6 +19,7 @@ from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Result
 from workflow_engine.runtime.contract import Ended, Start
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.journal import read_events
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.services.backend import canonical
 
@@ -113,7 +114,7 @@ class Engine:
 
     async def events(self, id: str) -> list[AnyEvent]:
         pk = (await self.row(id)).pk
-        return [decode(data) for _, data in await asyncio.to_thread(self.store.read_events, pk, 1, 100_000)]
+        return await read_events(self.store, self.runtime._blobs, pk)
 
     async def quiet(self) -> None:
         """Returns when everything in memory is stored and nothing runs: the moment before a clock moves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from workflow_engine.engine.events import (
     OutcomeResolved,
     SignalReceived,
 )
-from workflow_engine.models.store import ExecutionFilter, Status
+from workflow_engine.models.store import ExecutionFilter, Status, StoreUnavailable
+from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
 
 
@@ -222,6 +224,26 @@ class TestLimits:
 
 
 class TestTheJournal:
+    async def test_a_large_event_lies_in_the_blob_store(self, database_url: str, tmp_path: Path) -> None:
+        blobs, text = FolderBlobs(tmp_path), "x" * 1_000_000
+        async with engine(database_url, World(), blobs=blobs) as first:
+            id = await first.start(chain(SIGNAL, "a"), {"text": text})
+            await first.quiet()
+            pk = (await first.row(id)).pk
+            assert sum(len(data) for _, data in first.store.read_events(pk, 1, 100)) < 1_000
+        async with engine(database_url, World(), blobs=blobs) as second:
+            await second.runtime.send(id, SignalReceived(at=0, name="go"))
+            assert records((await second.end(id)).output)[0]["text"] == text
+            assert [seq async for seq, _ in second.runtime.watch(id)] == list(range(1, 8))
+
+    async def test_a_blob_store_that_is_full_refuses_the_start(self, database_url: str, tmp_path: Path) -> None:
+        (tmp_path / "full").write_text("no folder")
+        async with engine(database_url, World(), blobs=FolderBlobs(tmp_path / "full")) as running:
+            with pytest.raises(StoreUnavailable, match="blob store"):
+                await running.start(chain("a"), {"text": "x" * 1_000_000})
+            assert running.runtime._live == {}
+            assert (await running.end(await running.start(chain("a"), {}))).status == "SUCCESS"
+
     async def test_one_start_under_one_key_whoever_comes_first(self, database_url: str) -> None:
         async with engine(database_url, World()) as running:
             digest = await running.save(chain("a"))

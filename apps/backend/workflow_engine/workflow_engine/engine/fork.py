@@ -20,9 +20,7 @@ from workflow_engine.proto import workflow_pb2 as pb
 
 def failed_runs(plan: Plan, events: Iterable[AnyEvent]) -> list[RunKey]:
     """Runs that ended in a failure, innermost only: a scope fails because something in it did."""
-    history = History(plan)
-    for event in events:
-        history.feed(event)
+    history = History.of(plan, events)
     failed = [record.key for record in history.runs.values() if record.status == "failed"]
     return [key for key in failed if not any(_encloses(plan, key, other) for other in failed)]
 
@@ -41,9 +39,7 @@ def _encloses(plan: Plan, owner: RunKey, inner: RunKey) -> bool:
 def runs_of(plan: Plan, events: Iterable[AnyEvent], nodes: Iterable[str]) -> list[RunKey]:
     """Every run that the nodes had."""
     wanted = {plan.by_id[node] for node in nodes}
-    history = History(plan)
-    for event in events:
-        history.feed(event)
+    history = History.of(plan, events)
     return [key for key in history.runs if key[0] in wanted]
 
 

@@ -6,6 +6,7 @@ own and keeps what each run took in, gave out, when, and why it waits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workflow_engine.engine import machine
@@ -92,6 +93,14 @@ class History:
         self.started: ExecutionStarted | None = None
         self.ended: ExecutionEnded | None = None
         self.last_at = 0
+
+    @classmethod
+    def of(cls, plan: Plan, events: Iterable[AnyEvent]) -> History:
+        """The history that a journal tells."""
+        history = cls(plan)
+        for event in events:
+            history.feed(event)
+        return history
 
     def feed(self, event: AnyEvent) -> list[RunRecord]:
         """Takes in the next event of the journal; returns the records that it changed."""

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from workflow_engine.core.clock import Clock
@@ -33,7 +35,6 @@ from workflow_engine.engine.events import (
     ExecutionStarted,
     ItemSucceeded,
     OutcomeUnknown,
-    decode,
     encode,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
@@ -51,11 +52,12 @@ from workflow_engine.models.store import (
     StoreUnavailable,
     Write,
 )
-from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
 from workflow_engine.utils.json import dumps
 
 log = get_logger(__name__)
@@ -81,6 +83,8 @@ class _Live:
     """Applied, not stored."""
     fresh: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
     """The same events for those who watch."""
+    has_large: bool = False
+    """An event in the buffer is too large for the journal."""
     children: list[StartChild] = field(default_factory=list[StartChild])
     """To be stored together with the buffer."""
     held: list[Perform] = field(default_factory=list[Perform])
@@ -109,11 +113,12 @@ class LocalRuntime:
         *,
         services: Callable[[Context], Context] = lambda context: context,
         entropy: Callable[[int], bytes],
+        blobs: Blobs | None = None,
         max_attempts_in_flight: int = 1_000,
         queue_limit: int = 100_000,
     ) -> None:
         self._store, self._definitions, self._clock = store, definitions, clock
-        self._services, self._entropy = services, entropy
+        self._services, self._entropy, self._blobs = services, entropy, blobs
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -162,7 +167,7 @@ class LocalRuntime:
             await self._load(row)
         # A child may have ended in the last life without its parent having been told.
         for child in await asyncio.to_thread(self._store.ended_children_of_open):
-            self._spawn(self._tell_again(child))
+            self._do(self._tell_again, child)
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
@@ -298,9 +303,8 @@ class LocalRuntime:
         self._watchers.setdefault(row.pk, []).append(queue)
         try:
             seq = max(from_seq, 1) - 1
-            while stored := await asyncio.to_thread(self._store.read_events, row.pk, seq + 1, 1_000):
-                for seq, data in stored:
-                    event = decode(data)
+            while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
+                for seq, event in page:
                     yield seq, event
                     if isinstance(event, ExecutionEnded):
                         return
@@ -420,6 +424,7 @@ class LocalRuntime:
     def _record(self, live: _Live, event: AnyEvent) -> None:
         live.seq += 1
         live.buffer.append(encode(event))
+        live.has_large |= len(live.buffer[-1]) > LARGE
         if live.row.pk in self._watchers:
             live.fresh.append((live.seq, event))
         live.state.changes.clear()
@@ -450,7 +455,7 @@ class LocalRuntime:
             for child in ready.cancel_children:
                 if child not in live.asked_to_cancel:
                     live.asked_to_cancel.add(child)
-                    self._spawn(self._cancel_child(live.row, child))
+                    self._do(self._cancel_child, live.row, child)
             pure = False
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
@@ -486,8 +491,8 @@ class LocalRuntime:
         status = self._status(live)
         if live.buffer or live.is_new or status != live.row.status or live.wake_at != live.row.wake_at:
             live.committing = True
-            if live.children:
-                self._spawn(self._flush_with_children(live, status))
+            if live.children or (live.has_large and self._blobs):
+                self._spawn(self._flush_slowly(live))
             else:
                 self._commit(live, status, [])
         else:
@@ -638,18 +643,18 @@ class LocalRuntime:
 
     # families
 
-    async def _flush_with_children(self, live: _Live, status: Status) -> None:
-        """Stores the births of children together with the event that asked for them."""
+    async def _flush_slowly(self, live: _Live) -> None:
+        """Stores the births of children together with the event that asked for them, and large events as blobs."""
         children, live.children = live.children, []
         born: list[_Live] = []
         stillborn: list[tuple[StartChild, Failure]] = []
         writes: list[Write] = []
         for child in children:
             try:
-                start = await self._child_start(live, child)
+                start, plan = await self._insist(partial(self._child_start, live, child))
                 newborn = self._create(
                     start,
-                    await self._definitions.plan(start.digest),
+                    plan,
                     self._clock.now_ms(),
                     child.spec.id,
                     parent=live,
@@ -660,11 +665,15 @@ class LocalRuntime:
                 stillborn.append((child, Failure(refused.reason, refused.message)))
                 continue
             born.append(newborn)
+            newborn.committing = True
+            await self._lay_aside(newborn)
             writes.append(InsertExecution(newborn.row))
             writes.append(Append(newborn.row.pk, 1, newborn.buffer))
-            newborn.buffer, newborn.is_new, newborn.committing = [], False, True
+            newborn.buffer, newborn.is_new = [], False
+        if not await self._lay_aside(live):
+            return
         stored = self._when_stored(live)
-        self._commit(live, status, writes)
+        self._commit(live, self._status(live), writes)
         await stored
         for newborn in born:
             newborn.committing = False
@@ -673,6 +682,23 @@ class LocalRuntime:
             if not child.detached:
                 result = ChildResult(id=child.spec.id, status="ERROR", failure=failure)
                 await self._tell_parent(live.row.pk, live.state.address(child.key), result)
+
+    async def _lay_aside(self, live: _Live) -> bool:
+        """Puts large events of the buffer into the blob store; False when a new execution had to be refused."""
+        while live.has_large and self._blobs:
+            live.has_large = False
+            for index, data in enumerate(live.buffer):
+                if len(data) > LARGE:
+                    try:
+                        live.buffer[index] = await self._insist(
+                            partial(lay_aside, self._blobs, data), () if live.is_new else OSError
+                        )
+                    except OSError as error:
+                        self._discard(live)
+                        refusal = StoreUnavailable(f"the blob store does not take this execution's data: {error}")
+                        _answer(live.on_stored, refusal)
+                        return False
+        return True
 
     def _error_workflow(self, live: _Live, event: ExecutionEnded) -> list[StartChild]:
         workflow_id = live.state.plan.error_workflow
@@ -684,10 +710,10 @@ class LocalRuntime:
         spec = ChildSpec(id=f"{live.row.id}.error", workflow_id=workflow_id, input=[item])
         return [StartChild(machine.EXECUTION, spec, detached=True)]
 
-    async def _child_start(self, live: _Live, child: StartChild) -> Start:
+    async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
         digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
         mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
-        return Start(
+        start = Start(
             child.spec.workflow_id,
             digest,
             version,
@@ -697,6 +723,7 @@ class LocalRuntime:
             child.spec.input,
             priority=live.row.priority,
         )
+        return start, await self._definitions.plan(digest)
 
     async def _tell_parent(self, pk: int, address: str, result: ChildResult) -> None:
         node, path = parse_address(address)
@@ -727,7 +754,7 @@ class LocalRuntime:
         _answer(self._waiters.pop(row.pk, ()), ended)
         self._leave(live)
         if row.parent_pk is not None and row.parent_address:
-            self._spawn(self._tell_parent(row.parent_pk, row.parent_address, _child_result(ended)))
+            self._do(self._tell_parent, row.parent_pk, row.parent_address, _child_result(ended))
 
     def _leave(self, live: _Live) -> None:
         if (group := self._admission.leave(live.row.pk)) is not None:
@@ -735,7 +762,7 @@ class LocalRuntime:
 
     def _let_in(self, group: str) -> None:
         for pk in self._admission.next(group, self._clock.now_ms()):
-            self._spawn(self._begin(pk))
+            self._do(self._begin, pk)
         self._watch_gate(group)
 
     async def _begin(self, pk: int) -> None:
@@ -745,7 +772,7 @@ class LocalRuntime:
 
     async def ended(self, row: ExecutionRow) -> Ended:
         """How an execution that has ended did so, from its journal."""
-        state, _ = await self._replay(row)
+        state = await self._replay(row)
         return Ended(row.id, state.status, state.output, state.failure)
 
     # memory
@@ -785,7 +812,9 @@ class LocalRuntime:
             return
         self._loading[row.pk] = loading = asyncio.get_running_loop().create_future()
         try:
-            state, seq = await self._replay(row)
+            plan = await self._definitions.plan(row.digest)
+            events = await read_events(self._store, self._blobs, row.pk)
+            state, seq = machine.replay(plan, events), len(events)
         finally:
             del self._loading[row.pk]
             loading.set_result(None)
@@ -800,8 +829,7 @@ class LocalRuntime:
         asyncio.get_running_loop().call_soon(self._pump, live)
 
     async def _input(self, row: ExecutionRow) -> Items:
-        [(_, first)] = await asyncio.to_thread(self._store.read_events, row.pk, 1, 1)
-        started = decode(first)
+        [(_, started)] = await read_page(self._store, self._blobs, row.pk, 1, 1)
         assert isinstance(started, ExecutionStarted)
         return started.input
 
@@ -819,13 +847,10 @@ class LocalRuntime:
         if plan.limits and live.row.status is Status.NEW:
             self._enter(live, _group(plan, live.row.workflow_id, live.state.input))
 
-    async def _replay(self, row: ExecutionRow) -> tuple[State, int]:
-        """The state that the journal leads to, and its last number."""
+    async def _replay(self, row: ExecutionRow) -> State:
+        """The state that the whole journal leads to."""
         plan = await self._definitions.plan(row.digest)
-        events: list[AnyEvent] = []
-        while stored := await asyncio.to_thread(self._store.read_events, row.pk, len(events) + 1, 10_000):
-            events += [decode(data) for _, data in stored]
-        return machine.replay(plan, events), len(events)
+        return machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
 
     def _sleep(self, pk: int, wake_at: int | None) -> None:
         self._asleep[pk] = wake_at or 0
@@ -850,13 +875,32 @@ class LocalRuntime:
                 live.alarm = None
                 self._pump(live)
             elif self._asleep.get(pk) == at:
-                self._spawn(self._wake(pk))
+                self._do(self._wake, pk)
         self._arm()
 
-    def _spawn(self, work: Any) -> None:
+    async def _insist(
+        self,
+        work: Callable[[], Awaitable[T]],
+        until: type[Exception] | tuple[type[Exception], ...] = StoreUnavailable,
+    ) -> T:
+        """Tries until `until` does not stand in the way: what has to follow from a stored event must follow."""
+        for tries in itertools.count():
+            try:
+                return await work()
+            except until as error:
+                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
+                log.error("delayed", error=str(error), tries=tries + 1, seconds=delay)
+                await asyncio.sleep(delay)
+        raise AssertionError("unreachable")
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._spawned)
+
+    def _do(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
+        """Does `work` in the background, in spite of a database that is out of reach for a while."""
+        self._spawn(self._insist(partial(work, *arguments)))
 
     def _spawned(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

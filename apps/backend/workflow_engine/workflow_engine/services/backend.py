@@ -12,6 +12,7 @@ from workflow_engine.core.ids import new_id
 from workflow_engine.engine.plan import Built, build
 from workflow_engine.models.store import Store
 from workflow_engine.models.workflow import Workflow
+from workflow_engine.nodes.context import Blobs
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Runtime
@@ -29,6 +30,7 @@ class Backend:
     runtime: Runtime
     registry: Registry
     clock: Clock
+    blobs: Blobs
 
     def new_id(self, prefix: str) -> str:
         return new_id(prefix, self.clock.now_ms(), os.urandom(10))

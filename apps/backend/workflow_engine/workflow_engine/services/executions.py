@@ -10,12 +10,12 @@ from workflow_engine.engine import fork
 from workflow_engine.engine.events import (
     AnyEvent,
     CancelRequested,
+    ExecutionStarted,
     Outcome,
     OutcomeResolved,
     PauseRequested,
     ResumeRequested,
     SignalReceived,
-    decode,
 )
 from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Item, Items
@@ -25,6 +25,7 @@ from workflow_engine.models.store import ExecutionFilter, ExecutionRow, Status
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Start, Turn
+from workflow_engine.runtime.journal import read_events
 from workflow_engine.services import wire
 from workflow_engine.services.backend import Backend, canonical
 from workflow_engine.services.drafts import request_digest
@@ -163,11 +164,7 @@ class Executions:
         return row
 
     async def _events(self, row: ExecutionRow) -> list[AnyEvent]:
-        events: list[AnyEvent] = []
-        read = self.backend.store.read_events
-        while stored := await asyncio.to_thread(read, row.pk, len(events) + 1, 10_000):
-            events += [decode(data) for _, data in stored]
-        return events
+        return await read_events(self.backend.store, self.backend.blobs, row.pk)
 
     async def _execution(self, execution_id: str, *, summary_only: bool = False) -> ex.Execution:
         row = await self._row(execution_id)
@@ -177,10 +174,9 @@ class Executions:
             execution.parent_execution_id = parent.id if parent else ""
         if summary_only:
             return execution
-        history = History(await self.backend.definitions.plan(row.digest))
-        for event in await self._events(row):
-            history.feed(event)
-            execution.last_seq += 1
+        events = await self._events(row)
+        history = History.of(await self.backend.definitions.plan(row.digest), events)
+        execution.last_seq = len(events)
         running = self.backend.runtime.running(execution_id)
         for record in history.runs.values():
             made = wire.run_to_proto(record, is_running=record.address in running)
@@ -308,7 +304,6 @@ class Executions:
             request.use_latest_definition,
             request.triggered_by,
             edited=edited,
-            original=events,
         )
         return ex.ForkExecutionResponse(success=True, message="accepted", execution_id=id)
 
@@ -332,7 +327,6 @@ class Executions:
         triggered_by: str,
         *,
         edited: dict[str, Items] | None = None,
-        original: list[AnyEvent] | None = None,
     ) -> str:
         """Starts an execution that takes over what does not rest on the runs `anew`."""
         digest, version = row.digest, row.version
@@ -344,9 +338,8 @@ class Executions:
             named = [(old.nodes[index].id, path) for index, path in anew]
             anew = [(plan.by_id[node], path) for node, path in named if node in plan.by_id]
         reuse: list[Outcome] = fork.reusable(plan, events, anew)
-        started = History(plan)
-        started.feed((original or events)[0])
-        assert started.started is not None
+        started = events[0]
+        assert isinstance(started, ExecutionStarted)
         return await self.backend.runtime.start(
             Start(
                 workflow_id=row.workflow_id,
@@ -355,8 +348,8 @@ class Executions:
                 user_id=row.user_id,
                 mode=ex.RETRY,
                 triggered_by=triggered_by,
-                input=started.started.input,
-                trigger=started.started.trigger,
+                input=started.input,
+                trigger=started.trigger,
                 priority=row.priority,
                 retried_from=row.id,
                 reuse=reuse,

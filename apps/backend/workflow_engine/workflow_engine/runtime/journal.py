@@ -1,0 +1,51 @@
+"""Journals as the runtime and the services read them: whole events, wherever their bytes lie.
+
+An event above a bound would make every commit that it is part of slow, for everyone in that commit. Its bytes go to the
+blob store first, and the journal's row holds only their digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from workflow_engine.engine.events import AnyEvent, decode
+from workflow_engine.engine.items import BinaryRef
+from workflow_engine.models.store import Store
+from workflow_engine.nodes.context import Blobs
+
+LARGE = 256 * 1024
+"""Bytes of an event that lies in the journal itself."""
+ELSEWHERE = b"\xb1"
+"""The first byte of a row whose event is a blob; the blob's id follows."""
+MEDIA_TYPE = "application/vnd.msgpack"
+PAGE = 10_000
+
+
+async def lay_aside(blobs: Blobs, data: bytes) -> bytes:
+    """Stores a large event as a blob; returns what its row shall hold. Raises OSError."""
+    ref = await blobs.write(data, MEDIA_TYPE)
+    return ELSEWHERE + ref.id.encode()
+
+
+async def read_events(store: Store, blobs: Blobs | None, pk: int, from_seq: int = 1) -> list[AnyEvent]:
+    """All events of a journal from number `from_seq` on."""
+    events: list[AnyEvent] = []
+    while page := await read_page(store, blobs, pk, from_seq + len(events)):
+        events += [event for _, event in page]
+    return events
+
+
+async def read_page(
+    store: Store, blobs: Blobs | None, pk: int, from_seq: int, limit: int = PAGE
+) -> list[tuple[int, AnyEvent]]:
+    """The next events of a journal with their numbers; none behind its end."""
+    rows = await asyncio.to_thread(store.read_events, pk, from_seq, limit)
+    return [(seq, decode(await _bytes(blobs, data))) for seq, data in rows]
+
+
+async def _bytes(blobs: Blobs | None, data: bytes) -> bytes:
+    if data[:1] != ELSEWHERE:
+        return data
+    assert blobs is not None, "a journal with blobs is read without the blob store"
+    id = data[1:].decode()
+    return b"".join([chunk async for chunk in blobs.read(BinaryRef(id, 0, MEDIA_TYPE, ""))])
