@@ -10,6 +10,7 @@ import pytest
 
 from tests.clock import ManualClock
 from tests.runtime.engine import World, engine, records
+from workflow_engine.engine import machine
 from workflow_engine.engine.events import (
     CancelRequested,
     ExecutionEnded,
@@ -18,8 +19,10 @@ from workflow_engine.engine.events import (
     SignalReceived,
 )
 from workflow_engine.models.store import ExecutionFilter, Status, StoreUnavailable
+from workflow_engine.runtime import local
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
+from workflow_engine.runtime.definitions import Definitions
 
 
 def chain(*nodes: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
@@ -272,3 +275,38 @@ class TestTheJournal:
                 ended = isinstance(event, ExecutionEnded)
             assert ended
         assert seen == list(range(1, len(seen) + 1))
+
+
+class TestLongRuns:
+    async def test_a_long_run_comes_back_from_its_snapshot(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "SNAPSHOT_EVENTS", 20)
+        drawing = {
+            "nodes": [
+                {"id": "start", "type": "trigger.manual"},
+                {"id": "loop", "type": "flow.loop", "parameters": {"mode": "times", "times": 30}},
+                SIGNAL,
+                {"id": "a", "type": "action.work"},
+            ],
+            "connections": ["start -> loop", "loop.body -> wait -> a -> loop.return"],
+        }
+        world = World()
+        async with engine(database_url, world) as first:
+            id = await first.start(drawing)
+            for _ in range(15):
+                await first.runtime.send(id, SignalReceived(at=0, name="go"))
+                await first.quiet()
+            pk = (await first.row(id)).pk
+            seen = first.store.snapshot(pk)
+            assert seen is not None
+            assert seen[0] >= 40
+        async with engine(database_url, world) as second:
+            for _ in range(15):
+                await second.runtime.send(id, SignalReceived(at=0, name="go"))
+                await second.quiet()
+            assert (await second.end(id)).status == "SUCCESS"
+            assert second.store.snapshot(pk) is None
+            assert len(world.done) == len(set(world.done)) == 30
+            plan = await Definitions(second.store, world.registry()).plan((await second.row(id)).digest)
+            assert machine.replay(plan, await second.events(id)).status == "SUCCESS"

@@ -85,12 +85,17 @@ def new(plan: Plan) -> State:
 def replay(plan: Plan, events: list[AnyEvent]) -> State:
     """The state after `events`, ready for `decide`. What they once asked for is not asked for again."""
     state = new(plan)
+    go_on(state, events)
+    return state
+
+
+def go_on(state: State, events: list[AnyEvent]) -> None:
+    """Applies what a journal holds beyond `state`."""
     for event in events:
         apply(state, event)
         state.changes.clear()
     state.abort.clear()
     state.start.clear()
-    return state
 
 
 def unknown_outcomes(state: State) -> list[RunKey]:

@@ -62,13 +62,13 @@ class Work(msgspec.Struct, frozen=True):
     resume: Resume | None = None
 
 
-class Scheduled(msgspec.Struct, frozen=True):
+class Scheduled(msgspec.Struct, frozen=True, tag=True):
     """May start as soon as the driver has room."""
 
     work: Work
 
 
-class Running(msgspec.Struct, frozen=True):
+class Running(msgspec.Struct, frozen=True, tag=True):
     """Handed to the driver; its outcome comes back as an event."""
 
     work: Work
@@ -76,7 +76,7 @@ class Running(msgspec.Struct, frozen=True):
     """The intent is in the journal: after a crash nobody knows whether the effect happened."""
 
 
-class Backoff(msgspec.Struct, frozen=True):
+class Backoff(msgspec.Struct, frozen=True, tag=True):
     """Failed, and will be tried again when the timer fires."""
 
     work: Work
@@ -85,7 +85,7 @@ class Backoff(msgspec.Struct, frozen=True):
     failure: Failure
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, tag=True):
     """Suspended by its own code."""
 
     work: Work
@@ -98,20 +98,20 @@ class Waiting(msgspec.Struct, frozen=True):
     data: dict[str, Json]
 
 
-class Parked(msgspec.Struct, frozen=True):
+class Parked(msgspec.Struct, frozen=True, tag=True):
     """The outcome of an at-most-once effect is unknown, and a person must say what became of it."""
 
     work: Work
 
 
-class Looping(msgspec.Struct, frozen=True):
+class Looping(msgspec.Struct, frozen=True, tag=True):
     """A loop with one iteration open."""
 
     work: Work
     collected: Items
 
 
-class Mapping(msgspec.Struct):
+class Mapping(msgspec.Struct, tag=True):
     """A map with some branches open. The one record that changes in place: it may have a million results."""
 
     work: Work

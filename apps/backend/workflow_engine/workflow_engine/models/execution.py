@@ -66,6 +66,16 @@ class ExecutionEvent(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ExecutionSnapshot(Base):
+    """The state that a long journal leads to up to `seq`, encoded by engine.snapshot. Can always be done without."""
+
+    __tablename__ = "execution_snapshot"
+
+    execution_pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
+    seq: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class EngineOwner(Base):
     """Which process may write: one row, whose epoch grows with every takeover."""
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.execution import ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -29,6 +29,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    Snapshot,
     Status,
     StoreUnavailable,
     Write,
@@ -286,6 +287,7 @@ class Store:
 
         def change(connection: Connection) -> None:
             connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
+            connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
             connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
 
         await self.change(change)
@@ -393,6 +395,13 @@ class Store:
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
 
+    def snapshot(self, pk: int) -> tuple[int, bytes] | None:
+        """The newest snapshot of an execution: how many events are in it, and the state after them."""
+        query = select(ExecutionSnapshot.seq, ExecutionSnapshot.data).where(ExecutionSnapshot.execution_pk == pk)
+        with self._reading() as connection:
+            found = connection.execute(query).first()
+        return (found.seq, found.data) if found is not None else None
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """A connection from the pool. Raises StoreUnavailable when the database can not be reached."""
@@ -436,6 +445,7 @@ __all__ = [
     "KeyReused",
     "NotFound",
     "OwnershipLost",
+    "Snapshot",
     "Stale",
     "Status",
     "Store",

@@ -35,6 +35,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    Snapshot,
     StoreUnavailable,
     WriteRefused,
     Writes,
@@ -93,6 +94,8 @@ class Writer:
         mark = "?" if dialect == "sqlite" else "%s"
         self._append = _insert_into("execution_event", ["execution_pk", "seq", "data"], mark)
         self._insert = _insert_into("workflow_execution", COLUMNS, mark)
+        self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
+        self._snapshot = _insert_into("execution_snapshot", ["execution_pk", "seq", "data"], mark)
         sets = ", ".join(f"{column} = {mark}" for column in CHANGING)
         self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -194,6 +197,7 @@ class Writer:
         inserts: list[tuple[Any, ...]] = []
         events: list[tuple[int, int, bytes]] = []
         updates: list[tuple[Any, ...]] = []
+        snapshots: dict[int, Snapshot] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -205,6 +209,8 @@ class Writer:
                             updates.append((*_values(write.row, CHANGING), write.pk))
                     case InsertExecution():
                         inserts.append(_values(write.row, COLUMNS))
+                    case Snapshot():
+                        snapshots[write.pk] = write
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -217,6 +223,11 @@ class Writer:
                 cursor.executemany(self._append, events)
             if updates:
                 cursor.executemany(self._update, updates)
+            if snapshots:
+                cursor.executemany(self._forget, [(pk,) for pk in snapshots])
+                kept = [(each.pk, each.seq, each.data) for each in snapshots.values() if each.data is not None]
+                if kept:
+                    cursor.executemany(self._snapshot, kept)
             cursor.close()
             for submission, run in runs:
                 submission.results.append(_run(connection, run))

@@ -78,6 +78,14 @@ class Append(msgspec.Struct):
     row: ExecutionRow | None = None
 
 
+class Snapshot(msgspec.Struct):
+    """The state of an execution after event `seq`; it replaces the one before. None: it is not needed any more."""
+
+    pk: int
+    seq: int
+    data: bytes | None
+
+
 class Run(msgspec.Struct):
     """Any other change. It runs in a savepoint, so that its failure undoes nothing but itself."""
 
@@ -86,6 +94,6 @@ class Run(msgspec.Struct):
     fail: Callable[[Exception], None]
 
 
-Write: TypeAlias = InsertExecution | Append | Run
+Write: TypeAlias = InsertExecution | Append | Snapshot | Run
 Done: TypeAlias = Callable[[Exception | None], None]
 Writes: TypeAlias = Sequence[Write]

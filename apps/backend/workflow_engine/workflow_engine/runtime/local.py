@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine import machine
+from workflow_engine.engine import machine, snapshot
 from workflow_engine.engine.events import (
     AnyEvent,
     CancelRequested,
@@ -47,6 +47,7 @@ from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
+    Snapshot,
     Status,
     Store,
     StoreUnavailable,
@@ -68,6 +69,10 @@ PURE_STEPS = 256
 RETRY_COMMIT = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries of a commit that the database refused; the last one repeats."""
 STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
+SNAPSHOT_EVENTS = 500
+"""Events after which a state is worth a snapshot."""
+SNAPSHOT_BYTES = 64
+"""Bytes of the last snapshot for which one more event must have come: a large state is written less often."""
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
 
 
@@ -79,6 +84,9 @@ class _Live:
     state: State
     seq: int = 0
     """The last event given a place in the journal."""
+    snapshot_seq: int = 0
+    """How many events are in its newest snapshot; 0 when it has none."""
+    snapshot_size: int = 0
     buffer: list[bytes] = field(default_factory=list[bytes])
     """Applied, not stored."""
     fresh: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
@@ -491,7 +499,7 @@ class LocalRuntime:
         status = self._status(live)
         if live.buffer or live.is_new or status != live.row.status or live.wake_at != live.row.wake_at:
             live.committing = True
-            if live.children or (live.has_large and self._blobs):
+            if self._needs_time(live):
                 self._spawn(self._flush_slowly(live))
             else:
                 self._commit(live, status, [])
@@ -532,8 +540,9 @@ class LocalRuntime:
         if status >= Status.SUCCESS:
             row.ended_at = self._clock.now_ms()
             row.failure_summary = state.failure.message if state.failure else ""
-        births: list[Write] = [InsertExecution(row)] if is_new else []
-        append = Append(row.pk, first, events, row if has_changed and not is_new else None)
+        writes: list[Write] = [InsertExecution(row)] if is_new else []
+        writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
+        writes += self._snapshot(live)
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -552,7 +561,17 @@ class LocalRuntime:
                 return True
             return False
 
-        return [*births, append], done
+        return writes, done
+
+    def _snapshot(self, live: _Live) -> list[Write]:
+        """What keeps a long run from being replayed from its first event."""
+        if live.state.status:
+            return [Snapshot(live.row.pk, live.seq, None)] if live.snapshot_seq else []
+        if live.seq - live.snapshot_seq < max(SNAPSHOT_EVENTS, live.snapshot_size // SNAPSHOT_BYTES):
+            return []
+        data = snapshot.dump(live.state)
+        live.snapshot_seq, live.snapshot_size = live.seq, len(data)
+        return [Snapshot(live.row.pk, live.seq, data)]
 
     def _submit(self, writes: list[Write], done: Callable[[Exception | None], bool], tries: int = 0) -> None:
         """Stores `writes`; as long as the database is out of reach, again and again, for they are true already."""
@@ -645,45 +664,58 @@ class LocalRuntime:
 
     async def _flush_slowly(self, live: _Live) -> None:
         """Stores the births of children together with the event that asked for them, and large events as blobs."""
-        children, live.children = live.children, []
         born: list[_Live] = []
-        stillborn: list[tuple[StartChild, Failure]] = []
         writes: list[Write] = []
-        for child in children:
-            try:
-                start, plan = await self._insist(partial(self._child_start, live, child))
-                newborn = self._create(
-                    start,
-                    plan,
-                    self._clock.now_ms(),
-                    child.spec.id,
-                    parent=live,
-                    parent_address="" if child.detached else live.state.address(child.key),
-                    depth=live.state.depth + 1,
-                )
-            except RuntimeFailure as refused:
-                stillborn.append((child, Failure(refused.reason, refused.message)))
-                continue
-            born.append(newborn)
-            newborn.committing = True
-            await self._lay_aside(newborn)
-            writes.append(InsertExecution(newborn.row))
-            writes.append(Append(newborn.row.pk, 1, newborn.buffer))
-            newborn.buffer, newborn.is_new = [], False
-        if not await self._lay_aside(live):
-            return
+        # More may be asked for meanwhile, and what asks must not be stored without what it asked for.
+        while self._needs_time(live):
+            children, live.children = live.children, []
+            for child in children:
+                newborn = await self._bear(live, child)
+                if newborn is None:
+                    continue
+                born.append(newborn)
+                writes += [InsertExecution(newborn.row), Append(newborn.row.pk, 1, newborn.buffer)]
+                newborn.buffer, newborn.is_new = [], False
+            if not await self._lay_aside(live):
+                return
+            if live.state.start:
+                await asyncio.sleep(0)
         stored = self._when_stored(live)
         self._commit(live, self._status(live), writes)
         await stored
         for newborn in born:
             newborn.committing = False
             self._pump(newborn)
-        for child, failure in stillborn:
-            if not child.detached:
-                result = ChildResult(id=child.spec.id, status="ERROR", failure=failure)
-                await self._tell_parent(live.row.pk, live.state.address(child.key), result)
 
-    async def _lay_aside(self, live: _Live) -> bool:
+    def _needs_time(self, live: _Live) -> bool:
+        """Whether the buffer can not be stored as it is."""
+        return bool(live.children or live.state.start or (live.has_large and self._blobs))
+
+    async def _bear(self, live: _Live, child: StartChild) -> _Live | None:
+        """A child with its first event, not stored; None when it can not be, which its parent is told."""
+        try:
+            start, plan = await self._insist(partial(self._child_start, live, child))
+            newborn = self._create(
+                start,
+                plan,
+                self._clock.now_ms(),
+                child.spec.id,
+                parent=live,
+                parent_address="" if child.detached else live.state.address(child.key),
+                depth=live.state.depth + 1,
+            )
+        except RuntimeFailure as refused:
+            if not child.detached:
+                result = ChildResult(id=child.spec.id, status="ERROR", failure=Failure(refused.reason, refused.message))
+                node, path = live.state.plan.nodes[child.key[0]].id, child.key[1]
+                self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=path, result=result))
+            return None
+        newborn.committing = True
+        # Its parent is told to wait for it, so it has to be taken.
+        await self._lay_aside(newborn, must=True)
+        return newborn
+
+    async def _lay_aside(self, live: _Live, *, must: bool = False) -> bool:
         """Puts large events of the buffer into the blob store; False when a new execution had to be refused."""
         while live.has_large and self._blobs:
             live.has_large = False
@@ -691,7 +723,7 @@ class LocalRuntime:
                 if len(data) > LARGE:
                     try:
                         live.buffer[index] = await self._insist(
-                            partial(lay_aside, self._blobs, data), () if live.is_new else OSError
+                            partial(lay_aside, self._blobs, data), () if live.is_new and not must else OSError
                         )
                     except OSError as error:
                         self._discard(live)
@@ -812,16 +844,14 @@ class LocalRuntime:
             return
         self._loading[row.pk] = loading = asyncio.get_running_loop().create_future()
         try:
-            plan = await self._definitions.plan(row.digest)
-            events = await read_events(self._store, self._blobs, row.pk)
-            state, seq = machine.replay(plan, events), len(events)
+            live = await self._restore(row)
         finally:
             del self._loading[row.pk]
             loading.set_result(None)
-        live = _Live(row, state, seq, wake_at=row.wake_at)
         self._remember(live)
         self._asleep.pop(row.pk, None)
         self._enrol(live)
+        state = live.state
         for key in machine.unknown_outcomes(state):
             node, attempt = state.plan.nodes[key[0]].id, state.runs[key].work.attempt
             self._take_in(live, OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
@@ -846,6 +876,18 @@ class LocalRuntime:
         plan = live.state.plan
         if plan.limits and live.row.status is Status.NEW:
             self._enter(live, _group(plan, live.row.workflow_id, live.state.input))
+
+    async def _restore(self, row: ExecutionRow) -> _Live:
+        """The execution as its journal leaves it, from its newest snapshot on."""
+        plan = await self._definitions.plan(row.digest)
+        state, seq, size = machine.new(plan), 0, 0
+        if (found := await asyncio.to_thread(self._store.snapshot, row.pk)) is not None:
+            restored = snapshot.load(plan, found[1])
+            if restored is not None:
+                state, seq, size = restored, found[0], len(found[1])
+        events = await read_events(self._store, self._blobs, row.pk, seq + 1)
+        machine.go_on(state, events)
+        return _Live(row, state, seq + len(events), snapshot_seq=seq, snapshot_size=size, wake_at=row.wake_at)
 
     async def _replay(self, row: ExecutionRow) -> State:
         """The state that the whole journal leads to."""
