@@ -38,6 +38,8 @@ from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 
+PATIENCE = 10_000
+"""Milliseconds in which something must happen to an execution that waits for nobody."""
 IN_FLIGHT = 20
 """Callers that start executions side by side."""
 
@@ -194,33 +196,48 @@ async def _load(client: Client, workflows: dict[str, str], report: Report, draw:
 
 async def _finish(client: Client, report: Report) -> None:
     """Waits until everything has ended; says of unknown outcomes that they happened."""
-    for id in report.acknowledged:
-        while True:
-            request = ex.WaitExecutionRequest(execution_id=id)
-            request.timeout.FromMilliseconds(5_000)
+    room = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(id: str) -> None:
+        async with room:
             try:
-                execution = (await client.stub.WaitExecution(request)).execution
+                while not await _ended(client, report, id):
+                    pass
             except grpc.aio.AioRpcError as error:
                 report.faults.append(f"{id} was acknowledged and is lost: {error.details()}")
-                break
-            if execution.status >= ex.SUCCESS:
-                break
-            unknown = [wait for wait in execution.waiting_for if wait.kind == ex.WAIT_KIND_UNKNOWN_OUTCOME]
-            if not unknown:
-                report.faults.append(
-                    f"{id} hangs: {[run.address for run in execution.node_runs if not run.HasField('ended_at')]}"
-                )
-                break
-            for wait in unknown:
-                report.resolved += 1
-                await client.stub.ResolveAttempt(
-                    ex.ResolveAttemptRequest(
-                        execution_id=id,
-                        address=wait.address,
-                        resolution=ex.RESOLUTION_SUCCEEDED,
-                        outputs={"main": pb.ItemList(items=items({"resolved": True}))},
-                    )
-                )
+
+    await asyncio.gather(*(one(id) for id in report.acknowledged))
+
+
+async def _ended(client: Client, report: Report, id: str) -> bool:
+    execution = await client.status(id)
+    if execution.status >= ex.SUCCESS:
+        return True
+    unknown = [wait for wait in execution.waiting_for if wait.kind == ex.WAIT_KIND_UNKNOWN_OUTCOME]
+    for wait in unknown:
+        report.resolved += 1
+        await client.stub.ResolveAttempt(
+            ex.ResolveAttemptRequest(
+                execution_id=id,
+                address=wait.address,
+                resolution=ex.RESOLUTION_SUCCEEDED,
+                outputs={"main": pb.ItemList(items=items({"resolved": True}))},
+            )
+        )
+    if unknown:
+        return False
+    request = ex.WaitExecutionRequest(execution_id=id)
+    request.timeout.FromMilliseconds(PATIENCE)
+    waited = await client.stub.WaitExecution(request)
+    if waited.success:
+        return True
+    if any(wait.kind == ex.WAIT_KIND_UNKNOWN_OUTCOME for wait in waited.execution.waiting_for):
+        return False
+    # One that queues for a slot waits for those whose outcome nobody has told yet.
+    if waited.execution.status != ex.NEW:
+        hanging = [run.address for run in waited.execution.node_runs if not run.HasField("ended_at")]
+        report.faults.append(f"{id} hangs: {hanging}")
+    return waited.execution.status != ex.NEW
 
 
 def _audit(url: str, there: Peer, report: Report) -> None:

@@ -144,7 +144,9 @@ class ServerProcess:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
         """A client of the server, once it serves."""
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+        # It is expected not to be there yet; ask often.
+        soon = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=soon) as channel:
             stub = rpc.WorkflowServiceStub(channel)
             try:
                 await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
