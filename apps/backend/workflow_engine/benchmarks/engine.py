@@ -120,8 +120,8 @@ async def fan_out(bench: Bench) -> float:
     return time.perf_counter() - began
 
 
-async def waiting(bench: Bench) -> tuple[float, float]:
-    """Starts a second of executions that then wait for a signal, and KiB of memory for each."""
+async def to_wait(bench: Bench) -> Start:
+    """An execution that waits for the signal `go`."""
     drawing = {
         "nodes": [
             {"id": "start", "type": "trigger.manual"},
@@ -129,17 +129,22 @@ async def waiting(bench: Bench) -> tuple[float, float]:
         ],
         "connections": ["start -> wait"],
     }
-    start = Start("wait", await bench.digest(drawing), input=items([{}]))
+    return Start("wait", await bench.digest(drawing), input=items([{}]))
+
+
+async def waiting(bench: Bench) -> tuple[float, float]:
+    """Starts a second of executions that then wait for a signal, and KiB of memory for each."""
+    start = await to_wait(bench)
     await bench.runtime.start(start)
-    before = _resident()
+    before = resident()
     began = time.perf_counter()
     for _ in range(WAITING // 500):
         await asyncio.gather(*(bench.runtime.start(start) for _ in range(500)))
     taken = time.perf_counter() - began
-    return WAITING / taken, max(_resident() - before, 0) / WAITING / 1024
+    return WAITING / taken, max(resident() - before, 0) / WAITING / 1024
 
 
-def _resident() -> int:
+def resident() -> int:
     """Bytes of memory that this process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()

@@ -30,9 +30,11 @@ async def lay_aside(blobs: Blobs, data: bytes) -> bytes:
 async def read_events(store: Store, blobs: Blobs | None, pk: int, from_seq: int = 1) -> list[AnyEvent]:
     """All events of a journal from number `from_seq` on."""
     events: list[AnyEvent] = []
-    while page := await read_page(store, blobs, pk, from_seq + len(events)):
+    while True:
+        page = await read_page(store, blobs, pk, from_seq + len(events))
         events += [event for _, event in page]
-    return events
+        if len(page) < PAGE:
+            return events
 
 
 async def read_page(

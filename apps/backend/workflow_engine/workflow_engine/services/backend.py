@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from workflow_engine.core.clock import Clock
@@ -31,6 +31,8 @@ class Backend:
     registry: Registry
     clock: Clock
     blobs: Blobs
+    drafts: dict[bytes, str] = field(default_factory=dict[bytes, str])
+    """Digests of stored definitions, by the hash of the draft that each was made from."""
 
     def new_id(self, prefix: str) -> str:
         return new_id(prefix, self.clock.now_ms(), os.urandom(10))

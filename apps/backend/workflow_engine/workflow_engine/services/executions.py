@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -35,6 +36,8 @@ from workflow_engine.utils.structs import to_python
 
 DRAFT_MODES = (ex.EXECUTION_MODE_UNSPECIFIED, ex.MANUAL, ex.TEST)
 """Modes that run the draft; all others run what is published."""
+KNOWN_DRAFTS = 1_000
+"""Drafts whose definition is known to be stored."""
 DEFAULT_WAIT = 60.0
 """Seconds that WaitExecution waits when it is not told how long."""
 
@@ -92,7 +95,13 @@ class Executions:
         )
 
     async def _draft(self, draft: bytes) -> str:
-        return await self.backend.store.keep_definition(canonical(pb.Workflow.FromString(draft)))
+        key = hashlib.sha256(draft).digest()
+        if (digest := self.backend.drafts.get(key)) is None:
+            digest = await self.backend.store.keep_definition(canonical(pb.Workflow.FromString(draft)))
+            if len(self.backend.drafts) >= KNOWN_DRAFTS:
+                self.backend.drafts.clear()
+            self.backend.drafts[key] = digest
+        return digest
 
     # seeing
 
