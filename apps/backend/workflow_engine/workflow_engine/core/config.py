@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     """Largest request and response."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secret_key: SecretStr = SecretStr("")
-    """Protects stored credentials."""
+    """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
+    secret_keys_old: SecretStr = SecretStr("")
+    """Former values of `secret_key`, comma-separated: they open credentials until `workflow-engine keys rotate`."""
     openai_api_key: SecretStr = SecretStr("")
     anthropic_api_key: SecretStr = SecretStr("")
     engine_runtime: Literal["local"] = "local"
