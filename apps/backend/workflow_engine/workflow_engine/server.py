@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from workflow_engine.core.clock import SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Context
@@ -27,6 +28,7 @@ from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
@@ -94,8 +96,11 @@ async def start(
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
 
         def services(context: Context) -> Context:
-            return replace(context, http=http, blobs=blobs)
+            return replace(context, http=http, blobs=blobs, credentials=vault.handing_to(context.handed_out))
 
+        old_keys = settings.secret_keys_old.get_secret_value().split(",")
+        keys = Keyring(settings.secret_key.get_secret_value(), filter(None, map(str.strip, old_keys)))
+        vault = Vault(store, keys)
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(
             store,

@@ -11,6 +11,7 @@ the key. SECRET_KEYS_OLD holds keys that open but no longer seal.
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -73,6 +74,10 @@ class Keyring:
         """The same secret with its data key under the current master key. Raises NoSecretKey, Unreadable."""
         data_key = self._unwrap(sealed, owner)
         return replace(sealed, key_id=self._sealing_key(), wrapped_key=self._wrap(data_key, owner))
+
+    def fingerprint(self, data: bytes) -> str:
+        """Tells `data` from other data, and nothing about it to whoever has no key. Raises NoSecretKey."""
+        return hmac.digest(self._keys[self._sealing_key()], b"fingerprint\0" + data, "sha256").hex()
 
     def _sealing_key(self) -> str:
         if self._weakness:
