@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
+    def secret_keys(self) -> tuple[str, list[str]]:
+        """The current SECRET_KEY and the former ones, for core.secrets.Keyring."""
+        old = (each.strip() for each in self.secret_keys_old.get_secret_value().split(","))
+        return self.secret_key.get_secret_value(), [each for each in old if each]
+
+    @property
     def sqlalchemy_url(self) -> str:
         """The database, as SQLAlchemy names it."""
         return sqlalchemy_url(self.database_url, self.data_dir)

@@ -73,6 +73,10 @@ class Vault:
             "secrets": sealed.data,
         }
 
+    def fingerprint(self, data: bytes) -> str:
+        """See Keyring.fingerprint."""
+        return self._keys.fingerprint(data)
+
     def secrets(self, row: Credential) -> dict[str, str]:
         """The secret fields of a row. Raises Unreadable."""
         opened: dict[str, str] = loads(self._keys.open(Sealed(row.key_id, row.wrapped_key, row.secrets), row.id))
