@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy import create_engine, make_url, text
 
-from tests.runtime.peers import Peer, peer
+from tests.runtime.peers import Peer, forwarded, peer
 from tests.serving import Client, output, serving
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
@@ -203,3 +203,177 @@ class TestCredentials:
                 await service.create()
             assert "workflow-engine keys generate" in said[0]
             assert not (await service.stub.ListCredentials(it.ListCredentialsRequest())).credentials
+
+
+class TestUse:
+    async def test_a_node_signs_with_a_stored_credential_and_sees_a_change_at_once(self, service: Integrations) -> None:
+        async with guarded() as there:
+            made = await service.create(fields={"token": "first"})
+            workflow = await service.client.create(fetching(there.url, made.id))
+            assert (await service.client.run(workflow.id)).status == ex.ERROR
+            await service.update(made.id, {"token": SECRET})
+            execution = await service.client.run(workflow.id)
+            assert output(execution) == [{"welcome": True}]
+            assert SECRET not in str(execution)
+
+    async def test_it_goes_to_no_other_host_than_those_it_is_for(self, service: Integrations) -> None:
+        async with guarded() as there:
+            made = await service.create(allowed_hosts=["shop.example", "*.shop.example"])
+            workflow = await service.client.create(fetching(there.url, made.id))
+            execution = await service.client.run(workflow.id)
+            assert execution.failure.reason == "CREDENTIAL_REFUSED", execution
+            assert "shop.example" in execution.failure.message
+            assert not there.seen
+            await service.update(made.id, allowed_hosts=["127.0.0.1"])
+            assert (await service.client.run(workflow.id)).status == ex.SUCCESS
+
+    @pytest.mark.parametrize(
+        ("type", "fields"),
+        [
+            ("http_bearer", {"token": SECRET}),
+            ("http_basic", {"username": "ada", "password": SECRET}),
+        ],
+    )
+    async def test_a_peer_that_quotes_the_secret_does_not_get_it_into_the_journal(
+        self, database_url: str, tmp_path: Path, type: str, fields: dict[str, Any]
+    ) -> None:
+        pair = base64.b64encode(f"ada:{SECRET}".encode()).decode()
+        async with guarded("nobody") as there, integrations(database_url, tmp_path) as service:
+            made = await service.create(type, fields=fields)
+            workflow = await service.client.create(fetching(there.url, made.id))
+            execution = await service.client.run(workflow.id)
+            assert there.seen[0].headers["Authorization"].endswith((SECRET, pair))
+            assert "***" in str(execution.failure), execution.failure
+            assert SECRET not in str(execution)
+            assert pair not in str(execution)
+        engine = create_engine(make_url(database_url))
+        with engine.connect() as connection:
+            for table in ("execution_event", "workflow_execution"):
+                rows = connection.execute(text(f"SELECT * FROM {table}")).all()
+                stored = b"".join(
+                    bytes(each) if isinstance(each, bytes | memoryview) else str(each).encode()
+                    for row in rows
+                    for each in row
+                )
+                assert SECRET.encode() not in stored
+                assert pair.encode() not in stored
+        engine.dispose()
+
+    async def test_a_failure_does_not_tell_whether_a_guess_is_the_secret_of_someone_else(
+        self, sqlite_service: Integrations
+    ) -> None:
+        async with guarded() as there:
+            made = await sqlite_service.create()
+            workflow = await sqlite_service.client.create(fetching(there.url, made.id))
+            assert (await sqlite_service.client.run(workflow.id)).status == ex.SUCCESS
+        guess = {"id": "guess", "type": "flow.stop_and_error", "parameters": {"message": f"is it {SECRET}?"}}
+        workflow = await sqlite_service.client.create(
+            {"nodes": [{"id": "start", "type": "trigger.manual"}, guess], "connections": ["start -> guess"]}
+        )
+        assert SECRET in (await sqlite_service.client.run(workflow.id)).failure.message
+
+    async def test_an_unknown_credential_fails_the_node(self, sqlite_service: Integrations) -> None:
+        async with guarded() as there:
+            workflow = await sqlite_service.client.create(fetching(there.url, "cred_none"))
+            execution = await sqlite_service.client.run(workflow.id)
+            assert execution.failure.reason == "CREDENTIAL_MISSING"
+            assert not there.seen
+
+
+class TestTrying:
+    async def test_it_is_let_in_or_not_and_the_answer_says_so(self, service: Integrations) -> None:
+        async with guarded() as there:
+            made = await service.create(fields={"token": SECRET, "test_url": f"{there.url}/{{{{me}}}}"})
+            answer = await service.test(made.id)
+            assert answer.success, answer
+            assert there.seen[0].path == "/{{me}}", "braces in a field are no expression"
+            await service.update(made.id, {"token": "stale-token"})
+            answer = await service.test(made.id)
+            assert not answer.success
+            assert answer.failure.reason
+            assert "401" in answer.message
+            assert "stale-token" not in str(answer)
+
+    async def test_a_database_is_asked(self, sqlite_service: Integrations, postgres_url: str) -> None:
+        url = make_url(postgres_url)
+        async with forwarded(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as port:
+            fields = {"host": "127.0.0.1", "port": port, "user": url.username, "database": url.database}
+            made = await sqlite_service.create("postgres", fields={**fields, "sslmode": "disable"})
+            answer = await sqlite_service.test(made.id)
+            assert answer.success, answer
+            await sqlite_service.update(made.id, {"database": "nowhere"})
+            answer = await sqlite_service.test(made.id)
+            assert not answer.success
+            assert "nowhere" in answer.message
+            await sqlite_service.update(made.id, allowed_hosts=["db.example"])
+            assert (await sqlite_service.test(made.id)).failure.reason == "CREDENTIAL_REFUSED"
+
+    async def test_what_can_not_be_tried_is_not_called_good(self, sqlite_service: Integrations) -> None:
+        made = await sqlite_service.create()
+        answer = await sqlite_service.test(made.id)
+        assert not answer.success
+        assert answer.failure.reason == "NOTHING_TO_TRY"
+        assert "test_url" in answer.failure.hint
+
+
+class TestTools:
+    async def test_integrations_say_which_nodes_take_which_credentials(self, sqlite_service: Integrations) -> None:
+        answer = await sqlite_service.stub.ListIntegrations(it.ListIntegrationsRequest(query="http"))
+        (http,) = answer.integrations
+        assert "action.http_request" in http.node_types
+        kinds = {kind.type: kind for kind in http.credential_types}
+        assert kinds["oauth2"].is_oauth
+        for kind, secret in (("http_basic", "password"), ("oauth2", "refresh_token")):
+            properties = struct_to_dict(kinds[kind].schema)["properties"]
+            assert properties[secret]["writeOnly"] is True
+        assert "writeOnly" not in struct_to_dict(kinds["http_basic"].schema)["properties"]["username"]
+
+    async def test_a_tool_runs_with_a_credential_and_its_arguments_are_no_expressions(
+        self, service: Integrations
+    ) -> None:
+        async with guarded() as there:
+            made = await service.create()
+            arguments = {"url": f"{there.url}/{{{{ 1 + 1 }}}}", "full_response": False}
+            answer = await service.execute("action.http_request", arguments, auth=made.id)
+            assert answer.success, answer
+            assert to_python(answer.result) == {"welcome": True}
+            assert there.seen[0].path == "/{{ 1 + 1 }}"
+            answer = await service.execute("action.http_request", arguments)
+            assert not answer.success
+            assert "401" in answer.failure.message
+
+    async def test_tools_are_what_means_something_by_itself(self, sqlite_service: Integrations) -> None:
+        tools = (await sqlite_service.stub.ListTools(it.ListToolsRequest())).tools
+        names = {tool.name for tool in tools}
+        assert {"action.http_request", "action.postgres", "action.crypto"} <= names
+        assert not [name for name in names if name.startswith(("flow.", "trigger."))]
+        for name in ("flow.loop", "action.none"):
+            async with refused(grpc.StatusCode.NOT_FOUND, "TOOL_NOT_FOUND"):
+                await sqlite_service.execute(name, {})
+
+    @pytest.mark.parametrize(
+        ("tool", "arguments", "slots", "violation"),
+        [
+            ("action.http_request", {}, {}, "arguments.url: url is required"),
+            ("action.http_request", {"url": "x", "ulr": 1}, {}, "arguments.ulr: there is no parameter 'ulr'"),
+            ("action.http_request", {"url": "x"}, {"oath": "c"}, "credentials.oath: is no slot"),
+            ("action.postgres", {"sql": "SELECT 1"}, {}, "credentials.database: is required"),
+            ("action.postgres", {"sql": "SELECT 1"}, {"database": ""}, "credentials.database: is required"),
+            ("action.postgres", {"sql": "SELECT 1"}, {"database": "@"}, "credentials.database: takes a credential"),
+        ],
+    )
+    async def test_what_does_not_fit_is_named(
+        self, sqlite_service: Integrations, tool: str, arguments: dict[str, Any], slots: dict[str, str], violation: str
+    ) -> None:
+        made = await sqlite_service.create()
+        slots = {slot: made.id if id == "@" else id for slot, id in slots.items()}
+        async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST") as said:
+            await sqlite_service.execute(tool, arguments, **slots)
+        assert any(each.startswith(violation) for each in said[1:]), said
+
+    async def test_oauth_is_not_carried_out_yet(self, sqlite_service: Integrations) -> None:
+        made = await sqlite_service.create("oauth2", fields={"client_id": "us"})
+        request = it.StartOAuthRequest(credential_id=made.id, redirect_uri="http://127.0.0.1/back")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await sqlite_service.stub.StartOAuth(request)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED

@@ -79,6 +79,10 @@ class Keyring:
         """Tells `data` from other data, and nothing about it to whoever has no key. Raises NoSecretKey."""
         return hmac.digest(self._keys[self._sealing_key()], b"fingerprint\0" + data, "sha256").hex()
 
+    def require(self) -> None:
+        """Raises NoSecretKey when nothing could be sealed."""
+        self._sealing_key()
+
     def _sealing_key(self) -> str:
         if self._weakness:
             raise NoSecretKey(f"credentials can not be stored: {self._weakness}; {HOW_TO_MAKE_ONE}")

@@ -31,7 +31,7 @@ async def run_alone(
     built = build(pb.Workflow(id=NODE, nodes=[node]), backend.registry)
     if built.plan is None:
         wrong = [
-            (f"arguments.{issue.field}" if issue.field else "arguments", issue.message)
+            (f"arguments.{issue.field.removeprefix('parameters.')}" if issue.field else "arguments", issue.message)
             for issue in built.issues
             if issue.is_error
         ]

@@ -82,7 +82,7 @@ class Tools:
             if slot.required and not given.get(slot.name)
         ]
         for name, id in given.items():
-            if name in slots:
+            if id and name in slots:
                 row = await asyncio.to_thread(stored.get, self.backend.store, id)
                 if row is None:
                     raise no_credential(id)
