@@ -1,4 +1,4 @@
-"""The command line: `workflow-engine serve`."""
+"""The command line: `workflow-engine serve`, `workflow-engine keys rotate`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from workflow_engine import keys
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import configure
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, help=__doc__)
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from workflow_engine.core.clock import SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Context
@@ -27,7 +28,9 @@ from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
+from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
 
@@ -93,8 +96,10 @@ async def start(
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
 
+        vault = Vault(store, Keyring(*settings.secret_keys))
+
         def services(context: Context) -> Context:
-            return replace(context, http=http, blobs=blobs)
+            return replace(context, http=http, blobs=blobs, credentials=vault.handing_to(context.handed_out))
 
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(
@@ -115,16 +120,16 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(
-            WorkflowService(Backend(store, definitions, runtime, registry, SystemClock(), blobs)), server
-        )
+        backend = Backend(store, definitions, runtime, registry, SystemClock(), blobs)
+        workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(WorkflowService(backend), server)
         # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
         workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(
             workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             server,
         )
         workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(
-            workflow_service_pb2_grpc.IntegrationServiceServicer(),  # type: ignore[abstract]
+            # Its OAuth RPCs are still to be written.
+            IntegrationService(backend, vault),  # type: ignore[abstract]
             server,
         )
         workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(

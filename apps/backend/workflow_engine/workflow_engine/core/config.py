@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     """Largest request and response."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secret_key: SecretStr = SecretStr("")
-    """Protects stored credentials."""
+    """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
+    secret_keys_old: SecretStr = SecretStr("")
+    """Former values of `secret_key`, comma-separated: they open credentials until `workflow-engine keys rotate`."""
     openai_api_key: SecretStr = SecretStr("")
     anthropic_api_key: SecretStr = SecretStr("")
     engine_runtime: Literal["local"] = "local"
@@ -60,6 +62,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def secret_keys(self) -> tuple[str, list[str]]:
+        """The current SECRET_KEY and the former ones, for core.secrets.Keyring."""
+        old = (each.strip() for each in self.secret_keys_old.get_secret_value().split(","))
+        return self.secret_key.get_secret_value(), [each for each in old if each]
 
     @property
     def sqlalchemy_url(self) -> str:

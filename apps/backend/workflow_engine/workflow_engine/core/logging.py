@@ -1,4 +1,6 @@
-"""Structured logs: one JSON object a line, or coloured text on a terminal. Secrets are masked by their key."""
+"""Structured logs: one JSON object a line, or coloured text on a terminal. Secrets are masked by their key,
+and wherever a stored credential's value shows up.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from collections.abc import MutableMapping
 from typing import Any, cast
 
 import structlog
+
+from workflow_engine.core.redaction import LOGS
 
 SECRET_KEYS = ("authorization", "password", "secret", "token", "api_key", "apikey", "cookie", "credential")
 
@@ -36,6 +40,7 @@ def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _redact,
                 renderer,
             ],
         )
@@ -48,6 +53,11 @@ def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[st
         if any(secret in key.lower() for secret in SECRET_KEYS):
             event[key] = "***"
     return event
+
+
+def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # After the traceback has become text, because secrets stand in tracebacks too.
+    return {name: LOGS.value(value) for name, value in event.items()}
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

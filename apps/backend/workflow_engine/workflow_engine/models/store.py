@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -401,6 +401,10 @@ class Store:
         with self._reading() as connection:
             found = connection.execute(query).first()
         return (found.seq, found.data) if found is not None else None
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for the reads that other files of this room define. Raises StoreUnavailable."""
+        return self._reading()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from workflow_engine.core.redaction import Redactor
 from workflow_engine.engine.items import BinaryRef
 
 
@@ -64,7 +65,11 @@ class Blobs(Protocol):
 
 class Credentials(Protocol):
     async def get(self, id: str) -> dict[str, Any]:
-        """The secret fields of a credential, with `type` among them. Raises NodeFailure when there is none."""
+        """All fields of a credential, its `type` and `allowed_hosts` among them.
+
+        Give the latter to `nodes.credentials.check_host` before a secret goes anywhere. Raises NodeFailure when there
+        is no such credential, or it can not be read.
+        """
         ...
 
 
@@ -82,5 +87,7 @@ class Context:
     http: HttpClient | None = None
     blobs: Blobs | None = None
     credentials: Credentials | None = None
+    handed_out: Redactor = field(default_factory=Redactor)
+    """The secrets that this attempt was given; what it says when it fails is without them."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])
     """Further services of the host, by name."""

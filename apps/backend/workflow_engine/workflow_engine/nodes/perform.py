@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
+from workflow_engine.core.redaction import Redactor
 from workflow_engine.engine.events import (
     AnyEvent,
     AttemptFailed,
@@ -76,13 +77,20 @@ async def perform(
             path=task.key[1],
             attempt=task.work.attempt,
             started_at=started_at,
-            failure=replace_node(failure_of(error, task.node), run.address),
+            failure=run.failure(error),
         )
     return _event(task, result, started_at, clock())
 
 
-def replace_node(failure: Failure, node: str) -> Failure:
-    return msgspec.structs.replace(failure, node=node)
+def without_secrets(failure: Failure, handed_out: Redactor) -> Failure:
+    """The failure as it may be stored and shown."""
+    return msgspec.structs.replace(
+        failure,
+        message=handed_out.text(failure.message),
+        hint=handed_out.text(failure.hint),
+        details=handed_out.value(failure.details),
+        cause=without_secrets(failure.cause, handed_out) if failure.cause else None,
+    )
 
 
 def failure_of(error: Exception, node: PlanNode) -> Failure:
@@ -168,6 +176,11 @@ class _Attempt:
         self._views: dict[str, tuple[Items, dict[str, Any]]] = {}
         """What expressions see of other nodes, the same for every item."""
 
+    def failure(self, error: Exception) -> Failure:
+        """What went wrong, where, and without secrets."""
+        told = without_secrets(failure_of(error, self.node), self.context.handed_out)
+        return msgspec.structs.replace(told, node=self.address)
+
     async def result(self) -> Result:
         work = self.task.work
         if self.node.shape.run_mode is RunMode.PER_ITEM and work.resume is None:
@@ -203,7 +216,7 @@ class _Attempt:
         try:
             return await self.call(item, index)
         except Exception as error:
-            failure = replace_node(failure_of(error, self.node), self.address)
+            failure = self.failure(error)
             if self.node.on_error == "stop" or self.node.retry.delay(self.task.work.attempt, failure, 0) is not None:
                 raise
             port = ERROR if self.node.on_error == "error_port" else self.node.first_output

@@ -8,11 +8,14 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | INVALID_WORKFLOW | INVALID_ARGUMENT | a cycle outside a loop, an unknown node type |
 | INVALID_CONTENT | INVALID_ARGUMENT | an import that is not YAML |
 | WORKFLOW_NOT_FOUND, EXECUTION_NOT_FOUND, VERSION_NOT_FOUND, NODE_NOT_FOUND | NOT_FOUND | an id that does not exist |
+| CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND | NOT_FOUND | the same, of a credential or a tool |
 | ETAG_MISMATCH | ABORTED | somebody else changed the draft first |
 | IDEMPOTENCY_KEY_REUSED | ALREADY_EXISTS | the key came with another request |
 | NOT_PUBLISHED | FAILED_PRECONDITION | a webhook for a workflow without a published version |
 | EXECUTION_ENDED, EXECUTION_RUNNING | FAILED_PRECONDITION | a signal for an execution that has ended |
 | NOTHING_TO_DO | FAILED_PRECONDITION | a retry of an execution without failed nodes |
+| SECRET_KEY_MISSING | FAILED_PRECONDITION | a credential for a server that can not encrypt it |
+| CREDENTIAL_UNREADABLE | FAILED_PRECONDITION | its master key is no longer known |
 | QUEUE_FULL | RESOURCE_EXHAUSTED | too many executions wait for their turn |
 | SHUTTING_DOWN, STORE_UNAVAILABLE | UNAVAILABLE | the disk is full; nothing was stored |
 """
@@ -38,12 +41,16 @@ CODES = {
     "EXECUTION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "VERSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "CREDENTIAL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "TOOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "ETAG_MISMATCH": grpc.StatusCode.ABORTED,
     "IDEMPOTENCY_KEY_REUSED": grpc.StatusCode.ALREADY_EXISTS,
     "NOT_PUBLISHED": grpc.StatusCode.FAILED_PRECONDITION,
     "EXECUTION_ENDED": grpc.StatusCode.FAILED_PRECONDITION,
     "EXECUTION_RUNNING": grpc.StatusCode.FAILED_PRECONDITION,
     "NOTHING_TO_DO": grpc.StatusCode.FAILED_PRECONDITION,
+    "SECRET_KEY_MISSING": grpc.StatusCode.FAILED_PRECONDITION,
+    "CREDENTIAL_UNREADABLE": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""Page tokens: where a list went on from, opaque to callers."""
+"""Page tokens: where a list went on from, opaque to callers. Some lists know offsets as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ DEFAULT_LIMIT = 50
 
 class Paged(Protocol):
     limit: int
-    offset: int
     page_token: str
 
 
@@ -42,7 +41,7 @@ class Page:
                     "page_token: is none of ours; leave it empty for the first page",
                     violations=[("page_token", "is none of ours")],
                 ) from None
-        return cls(request.limit or DEFAULT_LIMIT, request.offset, after)
+        return cls(request.limit or DEFAULT_LIMIT, getattr(request, "offset", 0), after)
 
     @property
     def after_change(self) -> tuple[int, str] | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +11,12 @@ from sqlalchemy.engine import make_url
 
 from tests.nodes.action.world import world
 from tests.nodes.harness import failure, problems, records, run_node
+from tests.runtime.peers import forwarded
 from workflow_engine.engine.shape import Effect
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import installed
 
 TYPE = "action.postgres"
-
-
-@asynccontextmanager
-async def forwarded(socket: str) -> AsyncIterator[int]:
-    """A TCP port of this machine that leads to a Unix socket."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(socket)
-        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from workflow_engine.engine.plan import ParameterProblem
 from workflow_engine.nodes.action.formats.plain import Plain
+from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import (
     Call,
     CredentialSlot,
@@ -127,6 +128,7 @@ async def _connected(call: Call[PostgresParameters]) -> psycopg.AsyncConnection[
             f"{host!r} is no host name",
             hint="edit the credential: one host, without port",
         )
+    check_host(secret, host)
     addresses = await context.http.addresses(host, port)
     write = parameters.mode == "write"
     try:

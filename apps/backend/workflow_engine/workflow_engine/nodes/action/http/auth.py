@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from workflow_engine.engine.plan import PlanNode
 from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import CredentialSlot, NodeFailure
 
 SLOT = CredentialSlot("auth", ("http_basic", "http_bearer", "http_header", "http_query", "oauth2"))
@@ -34,20 +35,8 @@ async def signature(node: PlanNode, context: Context, url: str) -> Signature:
     if context.credentials is None:
         raise NodeFailure("CREDENTIAL_MISSING", "this server keeps no credentials", hint="set SECRET_KEY")
     secret = await context.credentials.get(id)
-    host = (urlsplit(url).hostname or "").lower()
-    if (hosts := secret.get("allowed_hosts")) and not any(_is_for(host, each) for each in hosts):
-        raise NodeFailure(
-            "CREDENTIAL_REFUSED",
-            f"the credential may only go to {', '.join(hosts)}, not to {host}",
-            field="url",
-            hint="correct the url, or add the host to the credential",
-        )
+    check_host(secret, urlsplit(url).hostname or "", "url")
     return signed(secret)
-
-
-def _is_for(host: str, allowed: str) -> bool:
-    allowed = allowed.lower()
-    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
 
 
 def signed(secret: dict[str, Any]) -> Signature:

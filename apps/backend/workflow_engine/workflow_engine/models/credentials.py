@@ -1,0 +1,123 @@
+"""What is asked of the database about credentials. Reads block; call them through `asyncio.to_thread`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from workflow_engine.models.credential import Credential
+from workflow_engine.models.store import KeyReused, NotFound, Store
+from workflow_engine.models.workflow import Idempotency
+
+Columns = dict[str, Any]
+SCOPE = "credential"
+
+
+async def create(store: Store, row: Columns, *, key: str = "", digest: str = "") -> str:
+    """Stores a credential and returns its id, or the id that the same idempotency key made before.
+
+    Raises KeyReused when the key came with another request, as `digest` tells.
+    """
+
+    def change(connection: Connection) -> str:
+        if key:
+            where = and_(Idempotency.scope == SCOPE, Idempotency.key == key)
+            found = connection.execute(select(Idempotency.request_digest, Idempotency.result).where(where)).first()
+            if found is not None:
+                if found.request_digest != digest:
+                    raise KeyReused(key)
+                return str(found.result)
+            made = {"scope": SCOPE, "key": key, "request_digest": digest, "result": row["id"]}
+            connection.execute(insert(Idempotency).values(**made, created_at=row["created_at"]))
+        connection.execute(insert(Credential).values(**row))
+        return str(row["id"])
+
+    return await store.change(change)
+
+
+async def edit(store: Store, id: str, edited: Callable[[Credential], Columns]) -> None:
+    """Replaces the columns that `edited` gives for the row as it is now; nobody can change it in between.
+
+    Raises NotFound, and whatever `edited` raises.
+    """
+
+    def change(connection: Connection) -> None:
+        with Session(connection, expire_on_commit=False) as session:
+            # The row is locked against `rewrap`, which is another process.
+            row = session.get(Credential, id, with_for_update=True)
+        if row is None:
+            raise NotFound(id)
+        connection.execute(update(Credential).where(Credential.id == id).values(**edited(row)))
+
+    await store.change(change)
+
+
+async def remove(store: Store, id: str) -> None:
+    """Raises NotFound."""
+
+    def change(connection: Connection) -> None:
+        if not connection.execute(delete(Credential).where(Credential.id == id)).rowcount:
+            raise NotFound(id)
+
+    await store.change(change)
+
+
+def get(store: Store, id: str) -> Credential | None:
+    with store.reading() as connection, Session(connection, expire_on_commit=False) as session:
+        return session.get(Credential, id)
+
+
+def page(
+    store: Store, *, user_id: str = "", type: str = "", limit: int, after: tuple[int, str] | None = None
+) -> list[Credential]:
+    """Latest change first; `after` is the (updated_at, id) of the last one seen."""
+    query = select(Credential).order_by(Credential.updated_at.desc(), Credential.id.desc()).limit(limit)
+    if user_id:
+        query = query.where(Credential.user_id == user_id)
+    if type:
+        query = query.where(Credential.type == type)
+    if after is not None:
+        at, id = after
+        query = query.where(or_(Credential.updated_at < at, and_(Credential.updated_at == at, Credential.id < id)))
+    with store.reading() as connection, Session(connection, expire_on_commit=False) as session:
+        return list(session.scalars(query))
+
+
+# rotation, which runs beside the server
+
+
+def count_by_key(engine: Engine) -> dict[str, int]:
+    """How many credentials each master key wraps."""
+    query = select(Credential.key_id, func.count()).group_by(Credential.key_id)
+    with engine.connect() as connection:
+        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+
+def not_under(engine: Engine, key_id: str, size: int = 500) -> Iterator[Credential]:
+    """Every credential that another key wraps, by id; `size` are read at once."""
+    last = ""
+    while True:
+        query = select(Credential).where(Credential.key_id != key_id, Credential.id > last)
+        with engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            rows = list(session.scalars(query.order_by(Credential.id).limit(size)))
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1].id
+
+
+def rewrap(engine: Engine, row: Credential, key_id: str, wrapped_key: bytes) -> bool:
+    """Stores a rewrapped data key unless the row has changed since it was read; returns whether it did.
+
+    It writes beside the server, without owning the database: this one statement is right whoever else writes.
+    """
+    statement = (
+        update(Credential)
+        .where(Credential.id == row.id, Credential.wrapped_key == row.wrapped_key)
+        .values(key_id=key_id, wrapped_key=wrapped_key)
+    )
+    with engine.execution_options(writes=True).begin() as connection:
+        return connection.execute(statement).rowcount == 1

@@ -1,0 +1,211 @@
+"""Kinds of credentials: what each one holds, and which of its fields are secret.
+
+A kind is a Pydantic model. Its secret fields are SecretStr, which the JSON Schema shows as `writeOnly`; an optional one
+is empty when it is not set. A new kind is one class and its place in KINDS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from workflow_engine.nodes.spec import NodeFailure
+
+_HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_URL = r"^https?://[^\s]+$"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to find out whether a credential is let in: a node that uses it and changes nothing."""
+
+    node_type: str
+    slot: str
+    parameters: dict[str, Any]
+
+
+class CredentialKind(BaseModel):
+    """Base of all kinds. An unknown field is refused: it would be kept in the clear."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True, str_max_length=100_000
+    )
+    type: ClassVar[str]
+    title: ClassVar[str]
+    """For people."""
+    is_oauth: ClassVar[bool] = False
+
+    @classmethod
+    def secret_names(cls) -> frozenset[str]:
+        """Names of the secret fields."""
+        return frozenset(name for name, field in cls.model_fields.items() if field.annotation is SecretStr)
+
+    def probe(self) -> Probe | None:
+        """How to try it; None when there is nothing to try it on."""
+        return None
+
+
+class _Http(CredentialKind):
+    test_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """A page that only those who are let in can GET; TestCredential asks for it."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.http_request", "auth", {"url": self.test_url}) if self.test_url else None
+
+
+class HttpBasic(_Http):
+    """User name and password, as RFC 7617 has them."""
+
+    type = "http_basic"
+    title = "User and password"
+    username: str = Field(max_length=1000)
+    """The user; it can hold no colon."""
+    password: SecretStr
+    """The password."""
+
+
+class HttpBearer(_Http):
+    """A token in the header Authorization, as RFC 6750 has it."""
+
+    type = "http_bearer"
+    title = "Bearer token"
+    token: SecretStr = Field(min_length=1)
+    """The token, without `Bearer`."""
+
+
+class HttpHeader(_Http):
+    """A secret in a header of any name."""
+
+    type = "http_header"
+    title = "Header"
+    name: str = Field(pattern=_HEADER, max_length=200)
+    """The header, for example `X-Api-Key`."""
+    value: SecretStr = Field(min_length=1)
+    """What it says."""
+
+
+class HttpQuery(_Http):
+    """A secret in the query. Prefer a header where the peer offers one: servers log what they are asked for."""
+
+    type = "http_query"
+    title = "Query parameter"
+    name: str = Field(min_length=1, max_length=200)
+    """The parameter, for example `key`."""
+    value: SecretStr = Field(min_length=1)
+    """What it says."""
+
+
+class OAuth2(_Http):
+    """Access that a person granted, or that a client was given."""
+
+    type = "oauth2"
+    title = "OAuth 2.0"
+    is_oauth = True
+    client_id: str = Field(default="", max_length=1000)
+    """Who we are to the peer."""
+    client_secret: SecretStr = SecretStr("")
+    """What proves it; clients without one use PKCE alone."""
+    authorization_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """Where a person grants access."""
+    token_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """Where codes and refresh tokens are exchanged for access tokens."""
+    scopes: list[str] = Field(default=[], max_length=100)
+    """What to ask for."""
+    access_token: SecretStr = SecretStr("")
+    """Sent as a bearer token."""
+    refresh_token: SecretStr = SecretStr("")
+    """Buys the next access token."""
+
+
+class CryptoKey(CredentialKind):
+    """A key to sign with or to check signatures by."""
+
+    type = "crypto_key"
+    title = "Signing key"
+    key: SecretStr = Field(min_length=1)
+    """A shared secret, or a key in PEM."""
+
+
+class ApiKey(CredentialKind):
+    """A key of a service whose node types know where to send it, such as a language model's."""
+
+    type = "api_key"
+    title = "API key"
+    api_key: SecretStr = Field(min_length=1)
+    """The key."""
+    base_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """Where the service is, unless it is where it usually is."""
+
+
+class Postgres(CredentialKind):
+    """A PostgreSQL database and who we are there."""
+
+    type = "postgres"
+    title = "PostgreSQL"
+    host: str = Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=255)
+    """One host, without port."""
+    port: int = Field(default=5432, ge=1, le=65535)
+    """Where it listens."""
+    database: str = Field(default="", max_length=255)
+    """The database; one of the user's name when empty."""
+    user: str = Field(min_length=1, max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "require"
+    """How far the connection is encrypted and the server's certificate is checked."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.postgres", "database", {"sql": "SELECT 1 AS let_in"})
+
+
+KINDS: dict[str, type[CredentialKind]] = {
+    kind.type: kind for kind in (HttpBasic, HttpBearer, HttpHeader, HttpQuery, OAuth2, CryptoKey, ApiKey, Postgres)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Something that node types connect to; they are found by the credentials that they take."""
+
+    id: str
+    name: str
+    summary: str
+    kinds: tuple[str, ...]
+    documentation_url: str = ""
+
+
+SYSTEMS = (
+    System("ai_model", "AI model provider", "A language model behind a key.", ("api_key",)),
+    System("crypto", "Signing keys", "Keys to sign with and to check signatures by.", ("crypto_key",)),
+    System(
+        "http",
+        "HTTP API",
+        "Anything that speaks HTTP.",
+        ("http_basic", "http_bearer", "http_header", "http_query", "oauth2"),
+        "https://www.rfc-editor.org/rfc/rfc9110",
+    ),
+    System("postgres", "PostgreSQL", "A database.", ("postgres",), "https://www.postgresql.org/docs/current/"),
+)
+
+
+def check_host(secret: dict[str, Any], host: str, field: str = "") -> None:
+    """Raises NodeFailure CREDENTIAL_REFUSED when the credential is not meant for `host`.
+
+    Every node calls it before it sends a secret anywhere; `field` is the parameter that names the host.
+    """
+    hosts: list[str] = secret.get("allowed_hosts") or []
+    host = host.lower().rstrip(".")
+    if hosts and not any(_is_for(host, each.lower()) for each in hosts):
+        raise NodeFailure(
+            "CREDENTIAL_REFUSED",
+            f"the credential may only go to {', '.join(hosts)}, not to {host}",
+            field=field,
+            hint="correct the host, or add it to the credential",
+        )
+
+
+def _is_for(host: str, allowed: str) -> bool:
+    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

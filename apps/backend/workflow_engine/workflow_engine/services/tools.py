@@ -1,0 +1,124 @@
+"""IntegrationService, second part: node types as tools, and the systems that they connect to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from workflow_engine.engine.items import Failure
+from workflow_engine.engine.shape import MAIN, Scope
+from workflow_engine.models import credentials as stored
+from workflow_engine.nodes.credentials import KINDS, SYSTEMS, CredentialKind, System
+from workflow_engine.nodes.registry import AnyNode
+from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.services import wire
+from workflow_engine.services.backend import Backend
+from workflow_engine.services.credentials import no_credential
+from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.solo import run_alone
+from workflow_engine.utils.structs import struct_to_dict, to_struct, to_value
+
+FAMILIES = ("action", "external_action", "tool")
+"""Families whose types do one thing and are done. The others shape a run: they mean nothing outside one."""
+
+
+class Tools:
+    """The RPCs about integrations and tools."""
+
+    backend: Backend
+
+    async def ListIntegrations(self, request: it.ListIntegrationsRequest, context: Any) -> it.ListIntegrationsResponse:
+        wanted = request.query.lower()
+        found = [
+            _integration(system, self.backend.registry)
+            for system in SYSTEMS
+            if wanted in system.id or wanted in system.name.lower()
+        ]
+        return it.ListIntegrationsResponse(success=True, message=f"{len(found)} integrations", integrations=found)
+
+    async def ListTools(self, request: it.ListToolsRequest, context: Any) -> it.ListToolsResponse:
+        wanted = request.query.lower()
+        found = [
+            it.Tool(
+                name=node.type,
+                summary=node.summary,
+                parameter_schema=to_struct(node.parameters.model_json_schema()),
+                node_type=node.type,
+            )
+            for node in self.backend.registry
+            if is_tool(node) and wanted in f"{node.type} {node.summary}".lower()
+        ]
+        return it.ListToolsResponse(success=True, message=f"{len(found)} tools", tools=found)
+
+    async def ExecuteTool(self, request: it.ExecuteToolRequest, context: Any) -> it.ExecuteToolResponse:
+        node = self.backend.registry.find(request.tool)
+        if node is None or not is_tool(node):
+            raise ServiceError(
+                "TOOL_NOT_FOUND",
+                f"there is no tool {request.tool!r}; ListTools shows those there are",
+                metadata={"tool": request.tool},
+            )
+        await self._check_credentials(node, request.credentials)
+        record = await run_alone(self.backend, node.type, struct_to_dict(request.arguments), dict(request.credentials))
+        failure = record.failure
+        if failure is None and record.status != "succeeded":
+            failure = Failure("NOT_DONE", f"the tool is {record.status}: only a workflow can wait for it")
+        if failure is not None:
+            return it.ExecuteToolResponse(
+                success=False, message=failure.message, failure=wire.failure_to_proto(failure)
+            )
+        items = [item.json for each in record.outputs.values() for item in each]
+        result = items[0] if len(items) == 1 else items
+        return it.ExecuteToolResponse(success=True, message=f"{len(items)} items", result=to_value(result))
+
+    async def _check_credentials(self, node: AnyNode, given: Mapping[str, str]) -> None:
+        """Raises ServiceError unless each one exists and fits its slot, and none is missing."""
+        slots = {slot.name: slot for slot in node.credentials}
+        wrong = [(f"credentials.{name}", "is no slot of this tool") for name in given if name not in slots]
+        wrong += [
+            (f"credentials.{slot.name}", f"is required: a credential of type {' or '.join(slot.types)}")
+            for slot in node.credentials
+            if slot.required and not given.get(slot.name)
+        ]
+        for name, id in given.items():
+            if id and name in slots:
+                row = await asyncio.to_thread(stored.get, self.backend.store, id)
+                if row is None:
+                    raise no_credential(id)
+                if row.type not in slots[name].types:
+                    fitting = " or ".join(slots[name].types)
+                    wrong.append((f"credentials.{name}", f"takes a credential of type {fitting}, not {row.type}"))
+        if wrong:
+            raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]} {wrong[0][1]}", violations=wrong)
+
+
+def is_tool(node: AnyNode) -> bool:
+    """Whether a node type makes sense by itself: it takes one item and gives items, and opens no scope."""
+    return (
+        node.type.partition(".")[0] in FAMILIES
+        and not node.is_trigger
+        and node.scope is Scope.NONE
+        and node.inputs == (MAIN,)
+    )
+
+
+def _integration(system: System, registry: Any) -> it.Integration:
+    return it.Integration(
+        id=system.id,
+        name=system.name,
+        summary=system.summary,
+        documentation_url=system.documentation_url,
+        node_types=[
+            node.type
+            for node in registry
+            if any(not set(slot.types).isdisjoint(system.kinds) for slot in node.credentials)
+        ],
+        credential_types=[_credential_type(KINDS[kind]) for kind in system.kinds],
+    )
+
+
+def _credential_type(kind: type[CredentialKind]) -> it.CredentialType:
+    return it.CredentialType(
+        type=kind.type, name=kind.title, schema=to_struct(kind.model_json_schema()), is_oauth=kind.is_oauth
+    )
