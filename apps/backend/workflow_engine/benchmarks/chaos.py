@@ -206,7 +206,10 @@ async def _finish(client: Client, report: Report) -> None:
             except grpc.aio.AioRpcError as error:
                 report.faults.append(f"{id} was acknowledged and is lost: {error.details()}")
 
-    await asyncio.gather(*(one(id) for id in report.acknowledged))
+    # Some were stored, and the server died before it could say so: they count as much.
+    opened = ex.GetExecutionHistoryRequest(limit=1_000, statuses=[ex.NEW, ex.RUNNING, ex.WAITING, ex.PAUSED])
+    others = (await client.stub.GetExecutionHistory(opened)).executions
+    await asyncio.gather(*(one(id) for id in {*report.acknowledged, *(each.id for each in others)}))
 
 
 async def _ended(client: Client, report: Report, id: str) -> bool:
