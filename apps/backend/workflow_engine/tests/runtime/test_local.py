@@ -276,6 +276,31 @@ class TestTheJournal:
             assert ended
         assert seen == list(range(1, len(seen) + 1))
 
+    async def test_who_watches_while_a_commit_is_under_way_misses_nothing(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with engine(database_url, World()) as running:
+            id = await running.start(chain(SIGNAL, "a"))
+            stored = len(await running.events(id))
+            submit, held = running.store.submit, list[Any]()
+            monkeypatch.setattr(running.store, "submit", lambda *submission: held.append(submission))
+            sending = asyncio.create_task(running.runtime.send(id, SignalReceived(at=0, name="go")))
+            while not held:
+                await asyncio.sleep(0)
+            watching = running.runtime.watch(id)
+            seen = [(await anext(watching))[0] for _ in range(stored)]
+            following = asyncio.ensure_future(anext(watching))
+            for _ in range(3):
+                assert len(await running.events(id)) == stored
+            monkeypatch.setattr(running.store, "submit", submit)
+            submit(*held.pop())
+            async with asyncio.timeout(10):
+                rest = [await following] + [each async for each in watching]
+            await sending
+        assert isinstance(rest[-1][1], ExecutionEnded)
+        seen += [seq for seq, _ in rest]
+        assert seen == list(range(1, len(seen) + 1))
+
 
 class TestLongRuns:
     async def test_a_long_run_comes_back_from_its_snapshot(

@@ -89,8 +89,6 @@ class _Live:
     snapshot_size: int = 0
     buffer: list[bytes] = field(default_factory=list[bytes])
     """Applied, not stored."""
-    fresh: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
-    """The same events for those who watch."""
     has_large: bool = False
     """An event in the buffer is too large for the journal."""
     children: list[StartChild] = field(default_factory=list[StartChild])
@@ -137,7 +135,7 @@ class LocalRuntime:
         """A heap of (epoch ms, pk)."""
         self._alarm: Any = None
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
-        self._watchers: dict[int, list[asyncio.Queue[tuple[int, AnyEvent] | None]]] = {}
+        self._watchers: dict[int, list[asyncio.Event]] = {}
         self._keys: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
@@ -197,9 +195,9 @@ class LocalRuntime:
                 await self._stored(live)
         for task in list(self._background):
             task.cancel()
-        for queues in self._watchers.values():
-            for queue in queues:
-                queue.put_nowait(None)
+        for watchers in self._watchers.values():
+            for stored in watchers:
+                stored.set()
 
     async def start(self, start: Start) -> str:
         if self._closing:
@@ -307,26 +305,23 @@ class LocalRuntime:
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
-        queue: asyncio.Queue[tuple[int, AnyEvent] | None] = asyncio.Queue()
-        self._watchers.setdefault(row.pk, []).append(queue)
+        # A watcher is only told that there is more, and reads it: it can miss nothing, and a slow one holds nothing.
+        stored = asyncio.Event()
+        watchers = self._watchers.setdefault(row.pk, [])
+        watchers.append(stored)
         try:
             seq = max(from_seq, 1) - 1
-            while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
-                for seq, event in page:
-                    yield seq, event
-                    if isinstance(event, ExecutionEnded):
-                        return
-            while (fresh := await queue.get()) is not None:
-                if fresh[0] <= seq:
-                    continue
-                seq = fresh[0]
-                yield fresh
-                if isinstance(fresh[1], ExecutionEnded):
-                    return
+            while not self._closing:
+                stored.clear()
+                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
+                    for seq, event in page:
+                        yield seq, event
+                        if isinstance(event, ExecutionEnded):
+                            return
+                await stored.wait()
         finally:
-            queues = self._watchers[row.pk]
-            queues.remove(queue)
-            if not queues:
+            watchers.remove(stored)
+            if not watchers:
                 del self._watchers[row.pk]
 
     # starting
@@ -433,8 +428,6 @@ class LocalRuntime:
         live.seq += 1
         live.buffer.append(encode(event))
         live.has_large |= len(live.buffer[-1]) > LARGE
-        if live.row.pk in self._watchers:
-            live.fresh.append((live.seq, event))
         live.state.changes.clear()
 
     def _feed(self, live: _Live, event: AnyEvent) -> None:
@@ -530,7 +523,6 @@ class LocalRuntime:
         """
         row, state = live.row, live.state
         events, live.buffer = live.buffer, []
-        fresh, live.fresh = live.fresh, []
         held, live.held = live.held, []
         waiting, live.on_stored = live.on_stored, []
         first = live.seq - len(events) + 1
@@ -548,9 +540,8 @@ class LocalRuntime:
             if error is None:
                 live.committing = False
                 _answer(waiting, None)
-                for queue in self._watchers.get(row.pk, ()):
-                    for each in fresh:
-                        queue.put_nowait(each)
+                for stored in self._watchers.get(row.pk, ()):
+                    stored.set()
                 self._launch(live, held)
                 self._flush(live)
             elif is_new or not isinstance(error, StoreUnavailable):
