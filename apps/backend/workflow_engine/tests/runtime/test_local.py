@@ -295,7 +295,7 @@ class TestTheJournal:
             monkeypatch.setattr(running.store, "submit", submit)
             submit(*held.pop())
             async with asyncio.timeout(10):
-                rest = [await following] + [each async for each in watching]
+                rest = [await following, *[each async for each in watching]]
             await sending
         assert isinstance(rest[-1][1], ExecutionEnded)
         seen += [seq for seq, _ in rest]
