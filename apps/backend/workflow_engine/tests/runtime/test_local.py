@@ -282,18 +282,17 @@ class TestTheJournal:
         async with engine(database_url, World()) as running:
             id = await running.start(chain(SIGNAL, "a"))
             stored = len(await running.events(id))
-            submit, held = running.store.submit, list[Any]()
-            monkeypatch.setattr(running.store, "submit", lambda *submission: held.append(submission))
+            submit, held = running.store.submit, asyncio.Queue[Any]()
+            monkeypatch.setattr(running.store, "submit", lambda *submission: held.put_nowait(submission))
             sending = asyncio.create_task(running.runtime.send(id, SignalReceived(at=0, name="go")))
-            while not held:
-                await asyncio.sleep(0)
+            under_way = await held.get()
             watching = running.runtime.watch(id)
             seen = [(await anext(watching))[0] for _ in range(stored)]
             following = asyncio.ensure_future(anext(watching))
             for _ in range(3):
                 assert len(await running.events(id)) == stored
             monkeypatch.setattr(running.store, "submit", submit)
-            submit(*held.pop())
+            submit(*under_way)
             async with asyncio.timeout(10):
                 rest = [await following, *[each async for each in watching]]
             await sending
