@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from workflow_engine.core.clock import SystemClock
+from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
 from workflow_engine.core.secrets import Keyring
@@ -78,13 +78,18 @@ def _is_ip(host: str) -> bool:
 
 
 async def start(
-    settings: Settings, registry: Registry | None = None, on_lost: Callable[[], None] | None = None
+    settings: Settings,
+    registry: Registry | None = None,
+    on_lost: Callable[[], None] | None = None,
+    clock: Clock | None = None,
 ) -> Server:
     """Starts a server and returns once it serves. Waits while another process owns the database.
 
     `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
+    `clock` is the machine's own unless a test brings another.
     """
     check_host(settings)
+    clock = clock or SystemClock()
     registry = registry or installed()
     async with AsyncExitStack() as stack:
         url = settings.sqlalchemy_url
@@ -105,7 +110,7 @@ async def start(
         runtime = LocalRuntime(
             store,
             definitions,
-            SystemClock(),
+            clock,
             services=services,
             entropy=os.urandom,
             blobs=blobs,
@@ -120,7 +125,7 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, SystemClock(), blobs)
+        backend = Backend(store, definitions, runtime, registry, clock, blobs)
         workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(WorkflowService(backend), server)
         # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
         workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(
@@ -162,7 +167,7 @@ async def _own(store: Store, on_lost: Callable[[], None] | None) -> None:
         raise
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, clock: Clock | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then lets what runs come to a good end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -172,7 +177,7 @@ async def serve(settings: Settings) -> None:
     def lost() -> None:
         loop.call_soon_threadsafe(stop.set)
 
-    starting = asyncio.create_task(start(settings, on_lost=lost))
+    starting = asyncio.create_task(start(settings, on_lost=lost, clock=clock))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
