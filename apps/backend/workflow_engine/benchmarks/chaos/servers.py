@@ -86,9 +86,7 @@ class Servers:
 
     async def _start(self) -> None:
         # Forking waits for the one that has to import everything first.
-        self._process = await asyncio.to_thread(
-            ForkedServer, self.url, self.folder, self._port, self.log, self.offset
-        )
+        self._process = await asyncio.to_thread(ForkedServer, self.url, self.folder, self._port, self.log, self.offset)
 
     async def _keep(self) -> None:
         while True:

@@ -1,0 +1,94 @@
+"""Strikes the engine in every way, or in those that are asked for, and counts what was lost.
+
+    python -m benchmarks.chaos [--kills 200] [--disk-full] [--restart-database] [--clock-jumps] [--rounds 20]
+
+Without a choice it does all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.chaos import Load, Report, chaos
+from benchmarks.chaos.blows import FillDisk, JumpClock, Kill, NoSmallDisk, RestartDatabase, small_disk
+from benchmarks.chaos.database import database
+from tests.forked_server import write_offset
+
+KILLS, ROUNDS = 200, 20
+SMALL = Load(callers=4, pause=0.3)
+"""What a small disk has room for."""
+
+
+def kills(folder: Path, seed: int, times: int, url: str = "") -> Report:
+    return asyncio.run(chaos(url or f"sqlite:///{folder / 'chaos.db'}", folder, Kill(), times, seed=seed))
+
+
+def disk_full(folder: Path, seed: int, times: int) -> Report:
+    with small_disk(folder / "small") as small:
+        url = f"sqlite:///{small / 'chaos.db'}"
+        return asyncio.run(chaos(url, folder, FillDisk(small), times, data=small, load=SMALL, seed=seed))
+
+
+def restart_database(folder: Path, seed: int, times: int) -> Report:
+    with database() as there:
+        return asyncio.run(chaos(there.url, folder, RestartDatabase(there), times, seed=seed))
+
+
+def clock_jumps(folder: Path, seed: int, times: int) -> Report:
+    offset = folder / "offset"
+    write_offset(offset, 0)
+    url = f"sqlite:///{folder / 'chaos.db'}"
+    return asyncio.run(chaos(url, folder, JumpClock(offset, times), times, offset=offset, seed=seed))
+
+
+@contextmanager
+def _timed() -> Iterator[Callable[[], float]]:
+    began = time.monotonic()
+    yield lambda: time.monotonic() - began
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, help=f"SIGKILL so many times ({KILLS})")
+    parser.add_argument("--url", default="", help="the database for the kills; a SQLite file of its own by default")
+    parser.add_argument("--disk-full", action="store_true", help="SQLite on a small disk that fills up (needs root)")
+    parser.add_argument("--restart-database", action="store_true", help="a PostgreSQL that dies and comes back")
+    parser.add_argument("--clock-jumps", action="store_true", help="a clock that is set hours forward and back")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"blows of each kind but kills ({ROUNDS})")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    some = chosen.disk_full or chosen.restart_database or chosen.clock_jumps
+    kinds: list[tuple[str, Callable[[Path], Report]]] = []
+    if (count := chosen.kills if chosen.kills is not None else (0 if some else KILLS)) > 0:
+        kinds.append(("kills", lambda folder: kills(folder, chosen.seed, count, chosen.url)))
+    for name, kind in (
+        ("disk_full", disk_full),
+        ("restart_database", restart_database),
+        ("clock_jumps", clock_jumps),
+    ):
+        if getattr(chosen, name) or not some:
+            kinds.append((name.replace("_", "-"), lambda folder, kind=kind: kind(folder, chosen.seed, chosen.rounds)))
+    faults = 0
+    for name, run in kinds:
+        with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
+            try:
+                report = run(Path(folder))
+            except NoSmallDisk as reason:
+                print(f"{name}: skipped: {reason}", flush=True)
+                continue
+        print(f"{name}: {report}, {seconds():.0f} s", flush=True)
+        for fault in report.faults[:20]:
+            print("-", fault, flush=True)
+        faults += len(report.faults)
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
