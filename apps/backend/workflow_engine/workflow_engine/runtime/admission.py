@@ -87,7 +87,8 @@ class _Group:
         if limits.running and len(self.holding) >= limits.running:
             return None
         if limits.starts:
-            while self.recent and self.recent[0] <= now - limits.per:
+            # One that has yet to come was counted before the clock was set back: nobody knows how long ago.
+            while self.recent and not now - limits.per < self.recent[0] <= now:
                 self.recent.popleft()
             if len(self.recent) >= limits.starts:
                 return self.recent[0] + limits.per
@@ -100,7 +101,7 @@ class _Group:
 
     def is_idle(self, now: int) -> bool:
         """Whether nothing would be forgotten with it."""
-        recently = self.recent and self.recent[-1] > now - self.limits.per
+        recently = self.recent and now - self.limits.per < self.recent[-1] <= now
         return not (self.holding or recently or len(self.queue))
 
 
