@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.chaos import Load, Report, chaos
@@ -21,6 +22,8 @@ from benchmarks.chaos.blows import FillDisk, JumpClock, Kill, NoSmallDisk, Resta
 from benchmarks.chaos.database import database
 from tests.forked_server import write_offset
 
+Kind = Callable[[Path, int, int], Report]
+"""Strikes a fresh engine in an empty folder, with a seed, so many times."""
 KILLS, ROUNDS = 200, 20
 SMALL = Load(callers=4, pause=0.3)
 """What a small disk has room for."""
@@ -65,21 +68,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     some = chosen.disk_full or chosen.restart_database or chosen.clock_jumps
-    kinds: list[tuple[str, Callable[[Path], Report]]] = []
-    if (count := chosen.kills if chosen.kills is not None else (0 if some else KILLS)) > 0:
-        kinds.append(("kills", lambda folder: kills(folder, chosen.seed, count, chosen.url)))
-    for name, kind in (
-        ("disk_full", disk_full),
-        ("restart_database", restart_database),
-        ("clock_jumps", clock_jumps),
-    ):
-        if getattr(chosen, name) or not some:
-            kinds.append((name.replace("_", "-"), lambda folder, kind=kind: kind(folder, chosen.seed, chosen.rounds)))
+    count = chosen.kills if chosen.kills is not None else 0 if some else KILLS
+    kinds: dict[str, tuple[Kind, int]] = {
+        "kills": (partial(kills, url=chosen.url), count),
+        "disk-full": (disk_full, chosen.rounds if chosen.disk_full or not some else 0),
+        "restart-database": (restart_database, chosen.rounds if chosen.restart_database or not some else 0),
+        "clock-jumps": (clock_jumps, chosen.rounds if chosen.clock_jumps or not some else 0),
+    }
     faults = 0
-    for name, run in kinds:
+    for name, (kind, times) in kinds.items():
+        if not times:
+            continue
         with tempfile.TemporaryDirectory() as folder, _timed() as seconds:
             try:
-                report = run(Path(folder))
+                report = kind(Path(folder), chosen.seed, times)
             except NoSmallDisk as reason:
                 print(f"{name}: skipped: {reason}", flush=True)
                 continue
