@@ -119,17 +119,23 @@ class JumpClock:
 
 @dataclass
 class RestartDatabase:
-    """PostgreSQL is stopped without a goodbye to its clients, and started again."""
+    """PostgreSQL is stopped without a goodbye to its clients, and started again.
+
+    Every other time it has stored commits before without telling: the engine must find out that they are stored.
+    """
 
     database: Database
     pace: tuple[float, float] = (0.2, 1.0)
     away: float = 0.5
-    """Seconds that it stays away at most."""
+    """Seconds that it stays away at most, and that it may keep its answers to itself."""
     count: int = field(default=0, init=False)
 
     async def __call__(self, servers: Servers, draw: random.Random) -> None:
         self.count += 1
         await asyncio.sleep(draw.uniform(*self.pace))
-        await asyncio.to_thread(self.database.stop, gently=self.count % 2 == 1)
+        if self.count % 2:
+            await asyncio.to_thread(self.database.swallow_answers)
+            await asyncio.sleep(draw.uniform(0, self.away))
+        await asyncio.to_thread(self.database.stop, gently=self.count % 4 < 2)
         await asyncio.sleep(draw.uniform(0, self.away))
         await asyncio.to_thread(self.database.start)

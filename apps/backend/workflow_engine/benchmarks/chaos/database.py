@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 COME_BACK = 30.0
 """Seconds that a database may take to start: it reads its log first."""
@@ -27,6 +28,12 @@ class Database:
     def __init__(self, server: Any) -> None:
         self._server = server
         self.url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def swallow_answers(self) -> None:
+        """From now on commits are stored, and nobody is told so: they wait for a standby that does not exist."""
+        with psycopg.connect(str(self._server.get_uri()), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            connection.execute("SELECT pg_reload_conf()")
 
     def stop(self, *, gently: bool) -> None:
         """Ends it at once, without a checkpoint. `gently`: its immediate mode; otherwise SIGKILL."""
@@ -40,6 +47,8 @@ class Database:
             (self._server.pgdata / lock).unlink(missing_ok=True)
 
     def start(self) -> None:
+        """Starts it, as it was before anything was done to it."""
+        (self._server.pgdata / "postgresql.auto.conf").write_text("")
         deadline = time.monotonic() + COME_BACK
         while True:
             try:
