@@ -247,6 +247,19 @@ class TestTheJournal:
             assert running.runtime._live == {}
             assert (await running.end(await running.start(chain("a"), {}))).status == "SUCCESS"
 
+    async def test_a_start_that_is_refused_leaves_no_child_behind(self, postgres_url: str) -> None:
+        call = {"id": "sub", "type": "flow.subworkflow", "parameters": {"workflow_id": "child"}}
+        async with engine(postgres_url, World()) as running:
+            await running.publish("child", chain("a") | {"settings": {"max_concurrent_executions": 1}})
+            await running.save(chain(call))
+            end_writers_connection(postgres_url)
+            with pytest.raises(StoreUnavailable):
+                await running.start(chain(call))
+            # The child that was never born does not hold the only slot.
+            assert (await running.end(await running.start(chain(call)))).status == "SUCCESS"
+            await running.quiet()
+            assert running.runtime._live == {}
+
     async def test_one_start_under_one_key_whoever_comes_first(self, database_url: str) -> None:
         async with engine(database_url, World()) as running:
             digest = await running.save(chain("a"))

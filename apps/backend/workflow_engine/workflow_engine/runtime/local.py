@@ -673,7 +673,13 @@ class LocalRuntime:
                 await asyncio.sleep(0)
         stored = self._when_stored(live)
         self._commit(live, self._status(live), writes)
-        await stored
+        try:
+            await stored
+        except Exception:
+            # It was refused, as whoever asked for it is told; then its children are not to be born either.
+            for newborn in born:
+                self._discard(newborn)
+            return
         for newborn in born:
             newborn.committing = False
             self._pump(newborn)
