@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -247,12 +248,18 @@ class TestTheJournal:
             assert running.runtime._live == {}
             assert (await running.end(await running.start(chain("a"), {}))).status == "SUCCESS"
 
-    async def test_a_start_that_is_refused_leaves_no_child_behind(self, postgres_url: str) -> None:
+    async def test_a_start_that_is_refused_leaves_no_child_behind(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         call = {"id": "sub", "type": "flow.subworkflow", "parameters": {"workflow_id": "child"}}
-        async with engine(postgres_url, World()) as running:
+        def refuse(_: Any, done: Callable[[Exception], None]) -> None:
+            monkeypatch.undo()
+            asyncio.get_running_loop().call_soon(done, StoreUnavailable("the database is restarting"))
+
+        async with engine(database_url, World()) as running:
             await running.publish("child", chain("a") | {"settings": {"max_concurrent_executions": 1}})
             await running.save(chain(call))
-            end_writers_connection(postgres_url)
+            monkeypatch.setattr(running.store, "submit", refuse)
             with pytest.raises(StoreUnavailable):
                 await running.start(chain(call))
             # The child that was never born does not hold the only slot.
