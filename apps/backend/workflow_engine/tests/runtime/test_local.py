@@ -252,6 +252,7 @@ class TestTheJournal:
         self, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         call = {"id": "sub", "type": "flow.subworkflow", "parameters": {"workflow_id": "child"}}
+
         def refuse(_: Any, done: Callable[[Exception], None]) -> None:
             monkeypatch.undo()
             asyncio.get_running_loop().call_soon(done, StoreUnavailable("the database is restarting"))
