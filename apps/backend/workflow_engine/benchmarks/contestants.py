@@ -15,6 +15,7 @@ BACKEND = Path(__file__).parent.parent
 PEERS = BACKEND / "benchmarks" / "peers"
 VENV = BACKEND / ".venv-bench"
 PYTHON = VENV / "bin" / "python"
+RESTATE = "1.7.12"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ def peers_environment(folder: Path) -> Mapping[str, str]:
     return {}
 
 
+def restate_server(folder: Path) -> Mapping[str, str]:
+    """Takes Restate's server from npm into the folder, beside what every peer needs."""
+    peers_environment(folder)
+    wanted = "@restatedev/restate-server@" + RESTATE
+    install(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", wanted])
+    # The package's own command starts this file from Node.js, which would be measured along.
+    found = next(folder.glob("node_modules/@restatedev/restate-server-*/bin/restate-server"), None)
+    if found is None:
+        raise Failed(f"{wanted} has no server for this machine")
+    return {"RESTATE_SERVER": str(found)}
+
+
 def install(command: Sequence[str]) -> None:
     """Runs an installer.
 
@@ -69,4 +82,8 @@ CONTESTANTS = (
     Contestant(SQLITE, "engine", ("sqlite",)),
     Contestant(POSTGRES, "engine", ("postgresql",)),
     Contestant("DBOS, PostgreSQL", "peers.dbos_peer", rival=POSTGRES, prepare=peers_environment),
+    Contestant("LangGraph, SQLite", "peers.langgraph_peer", ("sqlite",), SQLITE, peers_environment),
+    Contestant("LangGraph, PostgreSQL", "peers.langgraph_peer", ("postgresql",), POSTGRES, peers_environment),
+    # Its own storage is embedded, as SQLite is.
+    Contestant("Restate", "peers.restate_peer", rival=SQLITE, prepare=restate_server),
 )
