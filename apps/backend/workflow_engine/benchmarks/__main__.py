@@ -15,10 +15,12 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from benchmarks import load, processes
+from benchmarks import api, limits, load, processes
 from benchmarks.contestants import BACKEND, CONTESTANTS, Contestant
 
 LESS_IS_BETTER = {load.ONE, load.FAN, load.MEMORY}
+NOISE = 0.1
+"""KiB; the growth of a process over some thousand executions tells nothing finer."""
 Figures = dict[str, dict[str, float]]
 """By contestant and work."""
 
@@ -42,9 +44,7 @@ def compare(chosen: Iterable[Contestant], rounds: int) -> tuple[Figures, dict[st
                 tell(f"round {turn + 1} of {rounds}: {contestant.name}")
                 folder = Path(tempfile.mkdtemp(dir=base))
                 try:
-                    figures = processes.run(
-                        contestant.command(folder), folder, BACKEND, environments[contestant.name]
-                    )
+                    figures = processes.run(contestant.command(folder), folder, BACKEND, environments[contestant.name])
                 except processes.Failed as error:
                     missing[contestant.name] = str(error)
                 else:
@@ -71,11 +71,24 @@ def table(chosen: Iterable[Contestant], figures: Figures) -> str:
 
 def cell(work: str, figure: float, ours: float | None) -> str:
     text = f"{figure:,.0f}" if figure >= 100 else f"{figure:,.2f}"
+    if work == load.MEMORY and figure < NOISE:
+        return f"below {NOISE}"
     # Everybody has the same seconds, and does as much in them as it can: what that costs is told, and not compared.
-    if ours is None or work not in load.WORKS or not figure or not ours:
+    if ours is None or work not in load.WORKS or (work == load.MEMORY and ours < NOISE):
         return text
     ratio = figure / ours if work in LESS_IS_BETTER else ours / figure
     return f"{text} ({ratio:,.0f}x)" if ratio >= 10 else f"{text} ({ratio:,.1f}x)"
+
+
+def beside(rounds: int) -> str:
+    """Markdown: the whole way over gRPC, and what the machine itself can do."""
+    tell("over gRPC, and the limits of the machine")
+    turns = [(api.measure(), limits.measure()) for _ in range(rounds)]
+    tables = []
+    for title, all in zip(("ours over gRPC, SQLite", "the machine by itself"), zip(*turns, strict=True), strict=True):
+        rows = (f"| {what} | {cell(what, statistics.median(each[what] for each in all), None)} |" for what in all[0])
+        tables.append("\n".join([f"| {title} | |\n|---|---:|", *rows]))
+    return "\n\n".join(tables)
 
 
 def tell(text: str) -> None:
@@ -96,6 +109,8 @@ def main() -> None:
     print(table(chosen, figures))
     for name, why in missing.items():
         print(f"\n{name}: not measured: {why}")
+    if any(contestant.ours for contestant in chosen):
+        print(f"\n{beside(options.rounds)}")
     if any(name.startswith("ours") for name in missing):
         sys.exit("ours was not measured")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.engine import Bench, chain, resident, running, to_wait
+from benchmarks import load
+from benchmarks.engine import Bench, running
 from workflow_engine.engine.events import SignalReceived
 
 BATCH = 500
@@ -27,28 +28,33 @@ WOKEN = 1_000
 
 async def crowd(bench: Bench, count: int) -> tuple[float, list[str]]:
     """Starts `count` executions that wait; the seconds it took, and some of their ids."""
-    start = await to_wait(bench)
     began, ids = time.perf_counter(), list[str]()
     for _ in range(count // BATCH):
-        ids = await bench.runtime.start_all([start] * BATCH)
+        ids = await bench.runtime.start_all([bench.waiting] * BATCH)
     return time.perf_counter() - began, ids
+
+
+async def steps(bench: Bench) -> float:
+    """Steps a second of the chain."""
+    chains, seconds = await load.crowd(bench.chain)
+    return chains * load.STEPS / seconds
 
 
 async def measure(url: str, waiting: int) -> None:
     async with running(url) as bench:
-        await bench.runtime.start(await to_wait(bench))
-        await chain(bench)
+        await bench.park()
+        await steps(bench)
         gc.collect()
-        before, tenth = resident(), waiting // 10
+        before, tenth = bench.resident(), waiting // 10
         print("| waiting and stored | chain of 10: steps/s | starts/s | KiB each |\n|---:|---:|---:|---:|")
-        print(f"| 1 | {await chain(bench):,.0f} | | |", flush=True)
+        print(f"| 1 | {await steps(bench):,.0f} | | |", flush=True)
         woken = list[str]()
         for part in range(1, 11):
             seconds, ids = await crowd(bench, tenth)
             woken += ids[: WOKEN // 10]
             gc.collect()
-            each = (resident() - before) / 1024 / (part * tenth)
-            rate = await chain(bench)
+            each = (bench.resident() - before) / 1024 / (part * tenth)
+            rate = await steps(bench)
             print(f"| {part * tenth:,} | {rate:,.0f} | {tenth / seconds:,.0f} | {each:.2f} |", flush=True)
         began = time.perf_counter()
         signal = SignalReceived(at=0, name="go")
