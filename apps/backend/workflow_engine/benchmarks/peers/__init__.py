@@ -1,1 +1,1 @@
-"""Other engines under the load of `benchmarks/load.py`: each a process in `.venv-bench`, with its defaults unless said."""
+"""Other engines under the load of `benchmarks/load.py`: each a process in `.venv-bench`, with defaults unless said."""
