@@ -57,15 +57,12 @@ class RunCode(Node[RunCodeParameters]):
         )
         if not each:
             return Emit({"main": [Item(record) for record in _records(value)]})
-        made = [
-            Item(record, sources=(index,)) for index, one in enumerate(_list(value)) for record in _records(one)
-        ]
-        return Emit({"main": made})
-
-
-def _list(value: Any) -> list[Any]:
-    # The process may say anything; that it is one value for each item is only a promise.
-    return value if isinstance(value, list) else [value]
+        # The process may say anything; that it is one value for each item is only a promise.
+        if not isinstance(value, list) or len(value) != len(call.items):
+            raise NodeFailure("CODE_RESULT_INVALID", "the code did not give one value for each item", field="code")
+        return Emit(
+            {"main": [Item(record, sources=(index,)) for index, one in enumerate(value) for record in _records(one)]}
+        )
 
 
 def _records(value: Any) -> list[dict[str, Json]]:
