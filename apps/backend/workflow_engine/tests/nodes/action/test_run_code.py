@@ -104,7 +104,8 @@ HOSTILE = [
     ("javascript", "return (await import('file:///etc/passwd', {with: {type: 'text'}})).default", "CODE_FAILED"),
     (
         "javascript",
-        "return await import('data:text/javascript,export {default} from %22file:///etc/passwd%22 with {type:%22text%22}')",
+        "const from = '%22file:///etc/passwd%22 with {type:%22text%22}';"
+        "return (await import('data:text/javascript,export {default} from ' + from)).default",
         "CODE_FAILED",
     ),
     ("javascript", "return {...(await import('node:process')).env}.HOME.length", "CODE_FAILED"),
@@ -132,6 +133,33 @@ async def test_a_hostile_program_ends_in_a_clear_failure(language: str, code: st
     assert failed.hint
     assert len(failed.message) < 3000
     assert time.monotonic() - started < 10
+
+
+DENIED = [
+    ("python", "open('/etc/passwd')", "PermissionError"),
+    ("python", "open('out', 'w').write('x')", "PermissionError"),
+    ("javascript", "Deno.readTextFileSync('/etc/passwd')", "read access"),
+    ("javascript", "Deno.writeTextFileSync('out', 'x')", "write access"),
+    ("javascript", "(await import('node:fs')).readFileSync('/etc/passwd')", "read access"),
+    ("javascript", "await import('file:///etc/passwd', {with: {type: 'text'}})", "read access"),
+    ("javascript", "Deno.env.toObject()", "env access"),
+    ("javascript", "await Deno.connect({port: 9000})", "net access"),
+    ("javascript", "new Deno.Command('/usr/bin/id').outputSync()", "run access"),
+    ("javascript", "Deno.dlopen('libc.so.6', {})", "ffi access"),
+    (
+        "javascript",
+        "await Deno.permissions.request({name: 'read'}); Deno.readTextFileSync('/etc/passwd')",
+        "read access",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "code", "refused"), DENIED)
+async def test_it_is_the_permission_that_is_refused(language: str, code: str, refused: str) -> None:
+    failed = failure(await run(language, code))
+    assert failed.reason == "CODE_FAILED"
+    assert refused in failed.message
+    assert "no files, network or environment" in failed.hint
 
 
 @pytest.mark.parametrize("call", ["await fetch('http://127.0.0.1:%d')", "await (await import('node:net')).connect(%d)"])
@@ -164,6 +192,6 @@ async def test_a_cancelled_attempt_takes_its_process_along() -> None:
 def test_parameters_are_bounded() -> None:
     given = {"language": "python", "code": "return 1"}
     assert problems("action.run_code", given) == []
-    assert problems("action.run_code", given | {"timeout": 3600})[0].startswith("timeout: ")
-    assert problems("action.run_code", given | {"memory_mib": 10**6})[0].startswith("memory_mib: ")
-    assert problems("action.run_code", given | {"language": "perl"})[0].startswith("language: ")
+    assert problems("action.run_code", given | {"timeout": 3600})[0].startswith("parameters.timeout: ")
+    assert problems("action.run_code", given | {"memory_mib": 10**6})[0].startswith("parameters.memory_mib: ")
+    assert problems("action.run_code", given | {"language": "perl"})[0].startswith("parameters.language: ")

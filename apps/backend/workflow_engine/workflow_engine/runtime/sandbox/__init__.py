@@ -24,6 +24,8 @@ MIB_KIB = 1024
 _HARNESS = Path(__file__).with_name("harness.mjs")
 _FRAME = re.compile(r'File "[^"\n]*program\.py", line (\d+)')
 
+_OUT_OF_MEMORY = re.compile("out of memory|heap limit|memory allocation of")
+
 
 class ProcessSandbox:
     """Runs programs, each in a process of its own, at most `concurrency` at once; the others wait."""
@@ -60,7 +62,7 @@ class ProcessSandbox:
         text = program.whole(code, json.dumps(items).decode(), each=each, mark=mark)
         await asyncio.to_thread(file.write_text, text, encoding="utf-8")
         limits = ["--max-feed-duration", str(timeout), "--max-memory", f"{memory * MIB_KIB * 1024}"]
-        sleep = ["--max-total-sleep", str(timeout), "--max-sleep", str(timeout)]
+        sleep = ["--max-total-sleep", str(timeout), "--max-sleep", "inf"]
         return await process.run(
             [_binary("monty"), *limits, *sleep, str(file)],
             stdin=b"",
@@ -120,8 +122,15 @@ def _outcome(ended: process.Ended, mark: str, timeout: float, memory: int) -> An
         raise _not_json(str(error)) from None
     if not isinstance(said, dict):
         raise _not_json("it is cut off")
-    if error := said.get("error"):
-        raise _failed(str(error.get("message")), error.get("line") or 0)
+    match said.get("error"):
+        case {"message": str(message)} if "Array buffer allocation failed" in message:
+            raise _too_large(memory)
+        case {"message": str(message), "line": int(line)}:
+            raise _failed(message, line)
+        case None:
+            pass
+        case _:
+            raise _not_json("it is cut off")
     if "unserialisable" in said:
         raise _not_json(str(said["unserialisable"]))
     return said.get("value")
@@ -129,16 +138,11 @@ def _outcome(ended: process.Ended, mark: str, timeout: float, memory: int) -> An
 
 def _without_outcome(ended: process.Ended, timeout: float, memory: int) -> NodeFailure:
     text = ended.stderr.decode(errors="replace").rstrip()
-    last = text.rpartition("\n")[2].strip()
-    if last.startswith("TimeoutError: feed time limit") or last.startswith("TimeoutError: sleep limit"):
+    last = re.sub(r"^.*❯ error: ", "", text.rpartition("\n")[2].strip())
+    if last.startswith(("TimeoutError: feed time limit", "TimeoutError: sleep limit")):
         return _too_slow(timeout)
-    if last.startswith("MemoryError") or "out of memory" in text or "heap limit" in text or "allocat" in text:
-        return NodeFailure(
-            "CODE_MEMORY",
-            f"the code needs more than {memory} MiB of memory",
-            field="memory_mib",
-            hint="raise memory_mib, or split the items before this node",
-        )
+    if last.startswith("MemoryError") or (ended.status < 0 and _OUT_OF_MEMORY.search(text)):
+        return _too_large(memory)
     lines = [int(number) for number in _FRAME.findall(text)]
     if lines and re.match(r"\w+(: |$)", last):
         # The innermost line that is the user's; ours stand around.
@@ -169,6 +173,15 @@ def _too_slow(timeout: float) -> NodeFailure:
         f"the code ran longer than {timeout:g} s and was stopped",
         field="code",
         hint="look for a loop that does not end; raise `timeout`, or split the items before this node",
+    )
+
+
+def _too_large(memory: int) -> NodeFailure:
+    return NodeFailure(
+        "CODE_MEMORY",
+        f"the code needs more than {memory} MiB of memory",
+        field="memory_mib",
+        hint="raise memory_mib, or split the items before this node",
     )
 
 

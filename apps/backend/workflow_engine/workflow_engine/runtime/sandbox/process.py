@@ -57,7 +57,9 @@ async def run(
         env=environment,
         start_new_session=True,
     )
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     out, err = bytearray(), bytearray()
     timed_out = overflowed = False
     try:
