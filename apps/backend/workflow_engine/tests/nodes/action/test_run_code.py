@@ -67,6 +67,7 @@ async def test_expressions_have_no_meaning_in_code() -> None:
         ("python", "def f():\n    raise ValueError('bad')\nf()", "line 2: ValueError: bad", 2),
         ("python", "return 1\ndef f(:\n    pass", "line 2: ", 2),
         ("javascript", "const a = null;\n\nreturn a.b", "line 3: TypeError: Cannot read", 3),
+        ("python", "raise ValueError('an error: MemoryError')", "line 1: ValueError: an error: MemoryError", 1),
         ("javascript", "throw 'bad'", "threw bad", None),
         ("javascript", "return ((", "SyntaxError", None),
     ],

@@ -138,7 +138,7 @@ def _outcome(ended: process.Ended, mark: str, timeout: float, memory: int) -> An
 
 def _without_outcome(ended: process.Ended, timeout: float, memory: int) -> NodeFailure:
     text = ended.stderr.decode(errors="replace").rstrip()
-    last = re.sub(r"^.*\berror: ", "", text.rpartition("\n")[2].strip())
+    last = re.sub(r"^\d\S* \S error: ", "", text.rpartition("\n")[2].strip())
     if last.startswith(("TimeoutError: feed time limit", "TimeoutError: sleep limit")):
         return _too_slow(timeout)
     if last.startswith("MemoryError") or (ended.status < 0 and _OUT_OF_MEMORY.search(text)):
