@@ -28,6 +28,7 @@ from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.integration_service import IntegrationService
@@ -103,8 +104,11 @@ async def start(
 
         vault = Vault(store, Keyring(*settings.secret_keys))
 
+        sandbox = ProcessSandbox()
+
         def services(context: Context) -> Context:
-            return replace(context, http=http, blobs=blobs, credentials=vault.handing_to(context.handed_out))
+            credentials = vault.handing_to(context.handed_out)
+            return replace(context, http=http, blobs=blobs, credentials=credentials, sandbox=sandbox)
 
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(

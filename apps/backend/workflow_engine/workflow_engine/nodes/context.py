@@ -73,6 +73,19 @@ class Credentials(Protocol):
         ...
 
 
+class Sandbox(Protocol):
+    """Where user code runs: another process, without network, files and environment."""
+
+    async def run(
+        self, language: str, code: str, items: list[dict[str, Any]], *, each: bool, timeout: float, memory: int
+    ) -> Any:
+        """What the code returned, as plain JSON values; a list of one value for each item when `each` is set.
+
+        `language` is `python` or `javascript`, `timeout` in seconds, `memory` in MiB. Raises NodeFailure.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class Context:
     """The world as one attempt may see it."""
@@ -87,6 +100,7 @@ class Context:
     http: HttpClient | None = None
     blobs: Blobs | None = None
     credentials: Credentials | None = None
+    sandbox: Sandbox | None = None
     handed_out: Redactor = field(default_factory=Redactor)
     """The secrets that this attempt was given; what it says when it fails is without them."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])
