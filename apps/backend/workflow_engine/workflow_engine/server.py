@@ -33,8 +33,10 @@ from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
+from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 
 log = get_logger(__name__)
@@ -146,7 +148,8 @@ async def start(
             server,
         )
         workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(
-            workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            # Its RPCs about triggers are still to be written.
+            TriggerService(backend, Desk(backend)),  # type: ignore[abstract]
             server,
         )
         healthy = health.aio.HealthServicer()

@@ -14,10 +14,10 @@ import msgspec
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import RunKey, Running, Scheduled, State
 
-VERSION = 1
+VERSION = 2
 """Grows with every change of what a state holds, or of what its records mean."""
 
-_TRANSIENT = {"plan", "abort", "start", "changes"}
+_TRANSIENT = {"plan", "abort", "start", "tasks", "changes"}
 _HINTS = {name: hint for name, hint in get_type_hints(State).items() if name not in _TRANSIENT}
 _FIELDS = [field.name for field in fields(State) if field.name in _HINTS]
 _Snapshot: Any = msgspec.defstruct(

@@ -15,6 +15,7 @@ import msgspec
 from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Outcome
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
 from workflow_engine.engine.plan import ROOT, Plan, PlanNode
+from workflow_engine.engine.tasks import Answer, Settled, Task, TaskChange
 
 RunKey: TypeAlias = tuple[int, tuple[int, ...]]
 """A node's index and the iteration of each scope around it, outermost first."""
@@ -41,13 +42,15 @@ class Resume(msgspec.Struct, frozen=True, array_like=True):
     """Why a waiting run goes on."""
 
     kind: str
-    """`timer`, `signal` or `children`."""
+    """`timer`, `signal`, `children` or `tasks`."""
     payload: Json = None
     """The signal's payload."""
     sender: str = ""
     results: list[ChildResult] = []
     data: dict[str, Json] = {}
     """What the node left behind when it suspended."""
+    settled: list[Settled] = []
+    """What became of the tasks that it waited for."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -96,6 +99,9 @@ class Waiting(msgspec.Struct, frozen=True, tag=True):
     results: tuple[ChildResult, ...]
     detail: str
     data: dict[str, Json]
+    tasks: tuple[Task, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    """Of all its tasks, in the order in which they came."""
 
 
 class Parked(msgspec.Struct, frozen=True, tag=True):
@@ -253,6 +259,9 @@ class State:
     """Empty until the execution has ended, then `SUCCESS`, `ERROR` or `CANCELED`."""
     abort: list[RunKey] = field(default_factory=list[RunKey])
     start: list[StartChild] = field(default_factory=list[StartChild])
+    tasks: list[TaskChange] = field(default_factory=list[TaskChange])
+    """Tasks that were opened, answered or closed; the driver takes them out and stores them together with the events
+    that it stores next: both or neither."""
     changes: list[Change] = field(default_factory=list[Change])
     """What happened to runs since the driver last looked; it may clear this at will."""
 

@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.task import Task
 from workflow_engine.models.writes import (
     Append,
     Done,
@@ -35,6 +36,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     StoreUnavailable,
     WriteRefused,
@@ -52,6 +54,8 @@ LONGEST_DELAY = 2.0
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
 COLUMNS = [column.name for column in WorkflowExecution.__table__.columns]
+TASK_COLUMNS = [column.name for column in Task.__table__.columns]
+TASK_CHANGES = "status = excluded.status, closed_at = excluded.closed_at, data = excluded.data"
 CHANGING = ["status", "started_at", "ended_at", "wake_at", "failure_summary"]
 
 REFUSED = (
@@ -98,6 +102,12 @@ class Writer:
         self._snapshot = _insert_into("execution_snapshot", ["execution_pk", "seq", "data"], mark)
         sets = ", ".join(f"{column} = {mark}" for column in CHANGING)
         self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._task = f"{_insert_into('task', TASK_COLUMNS, mark)} ON CONFLICT (id) DO UPDATE SET {TASK_CHANGES}"
+        unless_there = " ON CONFLICT DO NOTHING"
+        self._assignee = _insert_into("task_assignee", ["task_id", "user_id", "since"], mark) + unless_there
+        columns = ["task_id", "number", "due_at", "tries", "error"]
+        self._notice = _insert_into("task_notice", columns, mark) + unless_there
+        self._call_off = f"UPDATE task_notice SET due_at = NULL WHERE task_id = {mark}"  # noqa: S608
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -198,6 +208,7 @@ class Writer:
         events: list[tuple[int, int, bytes]] = []
         updates: list[tuple[Any, ...]] = []
         snapshots: dict[int, Snapshot] = {}
+        tasks: list[SaveTask] = []
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -211,6 +222,8 @@ class Writer:
                         inserts.append(_values(write.row, COLUMNS))
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case SaveTask():
+                        tasks.append(write)
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -228,11 +241,23 @@ class Writer:
                 kept = [(each.pk, each.seq, each.data) for each in snapshots.values() if each.data is not None]
                 if kept:
                     cursor.executemany(self._snapshot, kept)
+            if tasks:
+                self._save_tasks(cursor, tasks)
             cursor.close()
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
             self._doubtful = number
         self._doubtful = None
+
+    def _save_tasks(self, cursor: Any, tasks: list[SaveTask]) -> None:
+        cursor.executemany(self._task, [task.row for task in tasks])
+        for statement, rows in (
+            (self._assignee, [row for task in tasks for row in task.assignees]),
+            (self._notice, [row for task in tasks for row in task.notices]),
+            (self._call_off, [(task.closed,) for task in tasks if task.closed]),
+        ):
+            if rows:
+                cursor.executemany(statement, rows)
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

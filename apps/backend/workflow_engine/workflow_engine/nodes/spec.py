@@ -28,6 +28,7 @@ from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
+from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
 
 
@@ -80,6 +81,8 @@ class Suspend:
     """For the status: what is waited for, in words."""
     data: dict[str, Json] = field(default_factory=dict[str, Json])
     """Given back in `call.resume.data`."""
+    tasks: list[Task] = field(default_factory=list[Task])
+    """What to ask of people; when all are decided, or time is up, `call.resume.settled` tells what became of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,11 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | INVALID_WORKFLOW | INVALID_ARGUMENT | a cycle outside a loop, an unknown node type |
 | INVALID_CONTENT | INVALID_ARGUMENT | an import that is not YAML |
 | WORKFLOW_NOT_FOUND, EXECUTION_NOT_FOUND, VERSION_NOT_FOUND, NODE_NOT_FOUND | NOT_FOUND | an id that does not exist |
-| CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND | NOT_FOUND | the same, of a credential or a tool |
+| CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND, TASK_NOT_FOUND | NOT_FOUND | the same, of a credential, a tool or a task |
+| INVALID_ANSWER | INVALID_ARGUMENT | an answer that is not as the task's schema says |
+| NOT_ASSIGNED | PERMISSION_DENIED | an answer to a task that is for others |
+| TASK_ANSWERED, TASK_CLOSED | FAILED_PRECONDITION | a second answer by the same person; one that comes too late |
+| TASK_BUSY | ABORTED | an answer at the very moment in which the task is decided |
 | ETAG_MISMATCH | ABORTED | somebody else changed the draft first |
 | IDEMPOTENCY_KEY_REUSED | ALREADY_EXISTS | the key came with another request |
 | NOT_PUBLISHED | FAILED_PRECONDITION | a webhook for a workflow without a published version |
@@ -43,6 +47,12 @@ CODES = {
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "CREDENTIAL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "INVALID_ANSWER": grpc.StatusCode.INVALID_ARGUMENT,
+    "NOT_ASSIGNED": grpc.StatusCode.PERMISSION_DENIED,
+    "TASK_ANSWERED": grpc.StatusCode.FAILED_PRECONDITION,
+    "TASK_CLOSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "TASK_BUSY": grpc.StatusCode.ABORTED,
     "ETAG_MISMATCH": grpc.StatusCode.ABORTED,
     "IDEMPOTENCY_KEY_REUSED": grpc.StatusCode.ALREADY_EXISTS,
     "NOT_PUBLISHED": grpc.StatusCode.FAILED_PRECONDITION,
