@@ -137,8 +137,14 @@ def expects(state: State, event: AnyEvent) -> bool:
 
 def apply(state: State, event: AnyEvent) -> State:
     """Takes one event into `state`, in place, and returns it. Events that no longer mean anything change nothing."""
+    take(state, event)
+    return state
+
+
+def take(state: State, event: AnyEvent) -> bool:
+    """`apply`, for whoever has to know whether the event still meant anything."""
     if not expects(state, event):
-        return state
+        return False
     match event:
         case NodeSucceeded():
             _succeed(state, event)
@@ -177,7 +183,7 @@ def apply(state: State, event: AnyEvent) -> State:
         case ExecutionEnded():
             state.status = event.status
             state.failure = event.failure
-    return state
+    return True
 
 
 def _key(state: State, event: RunEvent) -> RunKey:
@@ -247,7 +253,7 @@ def _complete(state: State, key: RunKey, node: PlanNode, outputs: Outputs, endin
         state.outputs[key] = outputs
     if node.undo >= 0:
         state.undo.append((node.undo, key[1], outputs.get("main", [])))
-    if node.shape.responds or (node.scope == ROOT and not node.leads_on):
+    if node.gives_result:
         state.results[node.index] = outputs
     _settle_all(state, frame, node, outputs)
 

@@ -18,9 +18,10 @@ import builtins
 import inspect
 import re
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workflow_engine.engine.events import ChildSpec
@@ -58,39 +59,35 @@ class CredentialSlot:
 # results
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(msgspec.Struct, frozen=True, gc=False):
     """The run is done; a port that is absent is dead."""
 
     outputs: Outputs
-    spawn: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    spawn: list[ChildSpec] = []
     """Executions to start along with this result; nobody waits for them."""
-    usage: dict[str, Json] = field(default_factory=dict[str, Json])
+    usage: dict[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Suspend:
+class Suspend(msgspec.Struct, frozen=True, gc=False):
     """The run waits; `run` is called again with `call.resume` when the first of these happens."""
 
     until: int | None = None
     """Epoch milliseconds."""
     signal: str | None = None
-    children: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    children: list[ChildSpec] = []
     detail: str = ""
     """For the status: what is waited for, in words."""
-    data: dict[str, Json] = field(default_factory=dict[str, Json])
+    data: dict[str, Json] = {}
     """Given back in `call.resume.data`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Iterate:
+class Iterate(msgspec.Struct, frozen=True, gc=False):
     """For a loop: open the next iteration with these items."""
 
     items: Items
 
 
-@dataclass(frozen=True, slots=True)
-class Expand:
+class Expand(msgspec.Struct, frozen=True, gc=False):
     """For a map: open one branch for each batch."""
 
     batches: list[Items]
@@ -135,8 +132,7 @@ class NodeFailure(Exception):
         )
 
 
-@dataclass(slots=True)
-class Call(Generic[P]):
+class Call(msgspec.Struct, Generic[P]):
     """One invocation of a node's code."""
 
     parameters: P
@@ -147,7 +143,7 @@ class Call(Generic[P]):
     """Input items by port."""
     index: int = 0
     """For a per-item node, the position of `item` among the inputs."""
-    item: Item = field(default_factory=Item)
+    item: Item = Item()
     """For a per-item node, its item; otherwise the first input item, or an empty one."""
     turn: int = 0
     """For a scope's owner, the iteration it is asked for."""
