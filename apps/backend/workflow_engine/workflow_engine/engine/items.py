@@ -36,6 +36,13 @@ Outputs: TypeAlias = dict[str, list[Item]]
 """Items by output port. A port that is absent is dead; a port with an empty list lives and delivers nothing."""
 
 
+def flat(ports: Outputs) -> Items:
+    """The items of all ports, one port after the other; it may be the port's own list, so leave it as it is."""
+    if len(ports) == 1:
+        return next(iter(ports.values()))
+    return [item for items in ports.values() for item in items]
+
+
 class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why an attempt, a node or an execution failed, in words for the person who must act."""
 

@@ -46,7 +46,7 @@ from workflow_engine.engine.events import (
     SignalReceived,
     TimerFired,
 )
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
 from workflow_engine.engine.plan import ROOT, Link, Plan, PlanNode
 from workflow_engine.engine.shape import DONE, ERROR, RETURN, Effect, JoinKind, Scope
 from workflow_engine.engine.state import (
@@ -843,4 +843,4 @@ def _known_outcome(state: State, key: RunKey, node: PlanNode, work: Work, now: i
 
 def _passed(node: PlanNode, inputs: Outputs) -> Outputs:
     """A disabled node hands its items to its first way out."""
-    return {node.first_output: [item for items in inputs.values() for item in items]}
+    return {node.first_output: flat(inputs)}

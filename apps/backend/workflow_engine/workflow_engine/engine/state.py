@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Outcome
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ROOT, Plan, PlanNode
 
 RunKey: TypeAlias = tuple[int, tuple[int, ...]]
@@ -255,8 +255,8 @@ class State(msgspec.Struct, gc=False):
         """The execution's result: what a responding node gave, or else what its last nodes delivered."""
         for index in reversed(self.plan.responders):
             if index in self.results:
-                return _flat(self.results[index])
-        return [item for index in self.plan.leaves if index in self.results for item in _flat(self.results[index])]
+                return flat(self.results[index])
+        return [item for index in self.plan.leaves if index in self.results for item in flat(self.results[index])]
 
     def address(self, key: RunKey) -> str:
         """How people write the run `key`."""
@@ -271,7 +271,3 @@ class State(msgspec.Struct, gc=False):
             if (found := self.outputs.get((index, path[:depth]))) is not None:
                 return found
         return None
-
-
-def _flat(outputs: Outputs) -> Items:
-    return [item for items in outputs.values() for item in items]

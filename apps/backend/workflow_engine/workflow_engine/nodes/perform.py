@@ -23,7 +23,7 @@ from workflow_engine.engine.events import (
     NodeSuspended,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
 from workflow_engine.engine.machine import failed_items
 from workflow_engine.engine.plan import PlanNode
 from workflow_engine.engine.shape import ERROR, RETURN, Effect, PortKind, RunMode, Shape
@@ -171,7 +171,7 @@ class _Attempt:
         self.inputs = _in_port_order(task.work.inputs, task.node.shape)
         # A loop's later turns are about what the last iteration returned.
         seen = {RETURN: self.inputs.get(RETURN, [])} if task.work.turn else self.inputs
-        self.items = next(iter(seen.values())) if len(seen) == 1 else [item for items in seen.values() for item in items]
+        self.items = flat(seen)
         self._shown: list[dict[str, Any]] | None = None
         self._views: dict[str, tuple[Items, dict[str, Any]]] = {}
         """What expressions see of other nodes, the same for every item."""

@@ -25,7 +25,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workflow_engine.engine.events import ChildSpec
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
@@ -157,9 +157,7 @@ class Call(msgspec.Struct, Generic[P]):
     @property
     def items(self) -> Items:
         """All input items, ports in the order they are declared."""
-        if len(self.inputs) == 1:
-            return next(iter(self.inputs.values()))
-        return [item for items in self.inputs.values() for item in items]
+        return flat(self.inputs)
 
 
 class Node(Generic[P]):
