@@ -106,7 +106,7 @@ def _serve_ours(port: int, url: str, folder: str) -> None:
     async def serve() -> None:
         registry = Registry(installed())
         registry.add(Step())
-        settings = Settings(_env_file=None, database_url=url, data_dir=Path(folder), grpc_port=port)
+        settings = Settings(_env_file=None, database_url=url, data_dir=Path(folder), grpc_port=port, http_port=0)
         serving = await server.start(settings, registry)
         await asyncio.Event().wait()
         await serving.close()

@@ -14,7 +14,9 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from starlette.routing import BaseRoute
 
+from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -48,7 +50,9 @@ class Server:
     runtime: LocalRuntime
     store: Store
     port: int
-    """The port it listens on: the one asked for, or the one it was given when that was 0."""
+    """The port for gRPC: the one asked for, or the one it was given when that was 0."""
+    http_port: int
+    """The same for HTTP."""
     stack: AsyncExitStack
 
     async def close(self) -> None:
@@ -61,13 +65,13 @@ class RefusedToStart(Exception):
 
 def check_host(settings: Settings) -> None:
     """Raises RefusedToStart for a server that anyone on the network could use without a key."""
-    host = settings.grpc_host
-    is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-    if not is_loopback and not settings.allow_unauthenticated:
-        raise RefusedToStart(
-            f"GRPC_HOST={host} is open to the network, but no authentication is set up. "
-            "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
-        )
+    for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
+        is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+        if not is_loopback and not settings.allow_unauthenticated:
+            raise RefusedToStart(
+                f"{name}={host} is open to the network, but no authentication is set up. "
+                "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+            )
 
 
 def _is_ip(host: str) -> bool:
@@ -149,15 +153,21 @@ async def start(
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        # Every room of api/ adds its routes here; the first that fits serves a request.
+        routes: list[BaseRoute] = []
+        edge = HttpServer(application(routes), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
+        await edge.open()
+        stack.push_async_callback(edge.close)
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        log.info("serving", address=f"{settings.grpc_host}:{port}", database=store.description)
-        return Server(settings, runtime, store, port, stack.pop_all())
+        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 
 async def _own(store: Store, on_lost: Callable[[], None] | None) -> None:

@@ -35,6 +35,13 @@ class Settings(BaseSettings):
     """Port to listen on; 0 for any free one."""
     grpc_max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=4096)
     """Largest request and response."""
+    http_host: str = "127.0.0.1"
+    """Address for HTTP: REST, webhooks, forms and the editor. The same rule holds for it."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port for HTTP; 0 for any free one."""
+    public_url: str = Field(default="", pattern=r"^$|^https?://[^\s/]+(/[^\s?#]*)?$")
+    """Where people and other systems reach `http_port`, for links in mails and webhooks' addresses; `http_host` and
+    `http_port` when empty."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secret_key: SecretStr = SecretStr("")
     """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
@@ -62,6 +69,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
     @property
     def secret_keys(self) -> tuple[str, list[str]]:
