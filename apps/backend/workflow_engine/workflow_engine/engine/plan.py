@@ -109,6 +109,8 @@ class PlanNode:
     """Runs by itself: neither a part that others bind nor an undo step."""
     keeps_outputs: bool = False
     """Some expression names it, so its outputs stay in memory while its frame is open."""
+    gives_result: bool = False
+    """What it delivers is the execution's result, or a part of it."""
     inbound: int = 0
     """Data connections that must settle before it runs."""
     outgoing: dict[str, list[Link]] = field(default_factory=dict[str, list[Link]])
@@ -746,6 +748,10 @@ class _Builder:
             for owner in owners
         }
         root = [self.nodes[index] for index in members[ROOT]]
+        leaves = tuple(node.index for node in root if not node.leads_on)
+        responders = tuple(node.index for node in self.nodes if node.shape.responds)
+        for index in {*leaves, *responders}:
+            self.nodes[index].gives_result = True
         settings = self.workflow.settings
         return Plan(
             workflow_id=self.workflow.id,
@@ -764,8 +770,8 @@ class _Builder:
             concurrency_key=self.concurrency_key,
             priority=settings.priority,
             vars=struct_to_dict(self.workflow.vars),
-            leaves=tuple(node.index for node in root if not node.leads_on),
-            responders=tuple(node.index for node in self.nodes if node.shape.responds),
+            leaves=leaves,
+            responders=responders,
             entries=tuple(node.index for node in root if not node.inbound),
         )
 
