@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine.api import oauth
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
@@ -106,7 +107,7 @@ async def start(
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
 
-        vault = Vault(store, Keyring(*settings.secret_keys))
+        vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
 
         sandbox = ProcessSandbox()
 
@@ -140,11 +141,8 @@ async def start(
             workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             server,
         )
-        workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(
-            # Its OAuth RPCs are still to be written.
-            IntegrationService(backend, vault),  # type: ignore[abstract]
-            server,
-        )
+        integrations = IntegrationService(backend, vault, http)
+        workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(integrations, server)
         workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(
             workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
             server,
@@ -154,7 +152,7 @@ async def start(
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = []
+        routes: list[BaseRoute] = [*oauth.routes(integrations)]
         edge = HttpServer(application(routes), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
