@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from workflow_engine.core.logging import get_logger
 from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.services.calls import check
 from workflow_engine.services.errors import known
-from workflow_engine.services.interceptor import check
 
 if TYPE_CHECKING:
     from workflow_engine.services.integration_service import IntegrationService
