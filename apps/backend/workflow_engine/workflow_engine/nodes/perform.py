@@ -37,6 +37,7 @@ from workflow_engine.nodes.spec import (
     Node,
     NodeFailure,
     Parameters,
+    Part,
     Result,
     Suspend,
     problem,
@@ -241,20 +242,57 @@ class _Attempt:
                 attempt=work.attempt,
                 path=self.task.key[1],
                 idempotency_key=key,
+                parts=self.parts(self.node, item, index, key) if self.node.parts else {},
             )
         )
         return result if isinstance(result, Result) else await result
 
+    def parts(self, binder: PlanNode, item: Item, index: int, key: str) -> dict[str, list[Part]]:
+        """What `binder` binds, ready to be called for one item."""
+
+        def part(node: PlanNode) -> Part:
+            def calling(from_ai: dict[str, Any] | None, use: str) -> Call[Any]:
+                return self.part_call(node, item, index, from_ai, f"{key}/{node.id}" + (f":{use}" if use else ""))
+
+            return Part(node, calling)
+
+        nodes = self.state.plan.nodes
+        return {port: [part(nodes[bound]) for bound in parts] for port, parts in binder.parts.items()}
+
+    def part_call(
+        self, node: PlanNode, item: Item, index: int, from_ai: dict[str, Any] | None, key: str
+    ) -> Call[Parameters]:
+        kind = node.kind
+        assert isinstance(kind, Node)
+        return Call(
+            parameters=self.resolved(node, kind, item, index, from_ai),
+            node=node,
+            context=self.context,
+            inputs={"main": [item]},
+            index=index,
+            item=item,
+            attempt=self.task.work.attempt,
+            path=self.task.key[1],
+            idempotency_key=key,
+            parts=self.parts(node, item, index, key),
+        )
+
     def parameters(self, item: Item, index: int) -> Parameters:
-        if self.node.prepared is not None:
-            return self.node.prepared  # type: ignore[no-any-return]
-        resolved = self.node.template.resolve(self.scope(item, index))
-        parameters = self.kind.parameters.model_validate(resolved)
-        if self.node.template.is_static:
-            self.node.prepared = parameters
+        # A tool that is tried by itself finds the arguments in its item.
+        return self.resolved(self.node, self.kind, item, index, None if self.node.is_flow else item.json)
+
+    def resolved(
+        self, node: PlanNode, kind: Node[Parameters], item: Item, index: int, from_ai: dict[str, Any] | None
+    ) -> Parameters:
+        if node.prepared is not None:
+            return node.prepared  # type: ignore[no-any-return]
+        resolved = node.template.resolve(self.scope(item, index, from_ai))
+        parameters = kind.parameters.model_validate(resolved)
+        if node.template.is_static:
+            node.prepared = parameters
         return parameters
 
-    def scope(self, item: Item, index: int) -> Scope:
+    def scope(self, item: Item, index: int, from_ai: dict[str, Any] | None = None) -> Scope:
         state, path = self.state, self.task.key[1]
         if self._shown is None:
             self._shown = [shown(each) for each in self.items]
@@ -278,6 +316,7 @@ class _Attempt:
                 "attempt": self.task.work.attempt,
                 "item_index": index,
             },
+            from_ai=from_ai,
         )
 
     def view(self, name: str, index: int) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from workflow_engine.engine.events import ChildSpec
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
-from workflow_engine.engine.shape import MAIN, Effect, Port, RunMode, Scope, Shape
+from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
 from workflow_engine.nodes.context import Context
 
@@ -153,11 +153,46 @@ class Call(msgspec.Struct, Generic[P]):
     path: tuple[int, ...] = ()
     idempotency_key: str = ""
     """The same at every attempt of the same work; give it to peers that deduplicate."""
+    parts: Mapping[str, Sequence[Part]] = {}
+    """What is bound to the node's resource ports, by port, in the order in which it was connected."""
+
+    def part(self, port: str) -> Part | None:
+        """The one part that is bound to a port, or None."""
+        return next(iter(self.parts.get(port, ())), None)
 
     @property
     def items(self) -> Items:
         """All input items, ports in the order they are declared."""
         return flat(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node that another one binds: a model, a memory, a tool. It runs only when its binder calls it.
+
+    model = call.part("model")
+    answer = await model.kind.chat(model.call(), messages)   # whatever its kind of part can do
+    """
+
+    node: PlanNode
+    calling: Callable[[dict[str, Json] | None, str], Call[Any]]
+
+    @property
+    def kind(self) -> Node[Any]:
+        """Its node type."""
+        assert isinstance(self.node.kind, Node)
+        return self.node.kind
+
+    def call(self, from_ai: dict[str, Json] | None = None, key: str = "") -> Call[Any]:
+        """A call for the part's own code: its parameters resolved for the binder's item, its own credentials and parts.
+
+        `from_ai` are the arguments that a model gave, `key` sets this use apart from other ones of the same attempt in
+        the idempotency key. Raises ExpressionError, ValidationError.
+        """
+        return self.calling(from_ai, key)
+
+
+TOOL_FAMILIES = ("action", "external_action")
 
 
 class Node(Generic[P]):
@@ -201,11 +236,21 @@ class Node(Generic[P]):
         """The node's structure under raw `parameters`; override it where they decide the ports."""
         return Shape(
             inputs=self.inputs,
-            outputs=self.outputs,
+            outputs=(*self.outputs, TOOL) if self.is_action else self.outputs,
             effect=self.effect,
             run_mode=self.run_mode,
             scope=self.scope,
             is_trigger=self.is_trigger,
+        )
+
+    @property
+    def is_action(self) -> bool:
+        """It does one thing to an item and is done, so that an agent can use it as a tool; see nodes.tools."""
+        return (
+            self.type.partition(".")[0] in TOOL_FAMILIES
+            and not self.is_trigger
+            and self.scope is Scope.NONE
+            and self.inputs == (MAIN,)
         )
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
