@@ -68,7 +68,9 @@ class TestResumeRepeatsSideEffects:
         assert rig.crash().outstanding["agent"].work.steps == {"model:0": 1}
 
     def test_what_a_failed_attempt_consumed_is_counted(self) -> None:
-        rig = Rig(chain("agent")).start().step_done("agent", "model:0", 1, tokens=5).step_done("agent", "b", 2, tokens=7)
+        rig = (
+            Rig(chain("agent")).start().step_done("agent", "model:0", 1, tokens=5).step_done("agent", "b", 2, tokens=7)
+        )
         record = rig.fail("agent").history.runs[rig.plan.by_id["agent"], ()]
         assert (record.usage, [step.key for step in record.steps]) == ({"tokens": 12}, ["model:0", "b"])
 

@@ -90,7 +90,7 @@ def steps_of(run: str) -> int:
 def play(drawing: Drawing, broken: frozenset[int], choose: Any, *, crashing: bool = False) -> Rig:
     """Plays an execution to its end; `choose` picks which attempt ends next."""
     rig = Rig(drawing).start(INPUT)
-    for _ in range(2_000):
+    for _ in range(20_000):
         if rig.state.status:
             return rig
         if crashing:
