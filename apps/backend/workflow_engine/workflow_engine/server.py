@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 from workflow_engine.api import oauth
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
+from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
@@ -157,7 +158,11 @@ async def start(
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = [*oauth.routes(integrations), *Gateway(calls, servicers).routes()]
+        routes: list[BaseRoute] = [
+            *oauth.routes(integrations),
+            *Gateway(calls, servicers).routes(),
+            *openapi.routes(),
+        ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
