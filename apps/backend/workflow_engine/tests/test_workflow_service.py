@@ -404,3 +404,21 @@ class TestTheServer:
             "engine.v1.TriggerService",
             "grpc.health.v1.Health",
         } <= set(services)
+
+
+async def test_validation_tells_the_ports_that_a_node_has_under_its_parameters(sqlite_client: Client) -> None:
+    """Also while the drawing can not run yet: an editor shows the ports before the connections are there."""
+    drawing = pb.Workflow(
+        nodes=[
+            pb.Node(id="start", type="trigger.manual"),
+            pb.Node(id="join", type="flow.merge", parameters=to_struct({"mode": "append", "inputs": 3})),
+            pb.Node(id="call", type="flow.no_op", on_error=pb.ON_ERROR_ERROR_PORT),
+            pb.Node(id="what", type="flow.unheard_of"),
+        ]
+    )
+    answer = await sqlite_client.stub.ValidateWorkflow(ws.ValidateWorkflowRequest(workflow=drawing))
+    assert not answer.success
+    assert [port.name for port in answer.ports["join"].inputs] == ["input_1", "input_2", "input_3"]
+    assert [port.name for port in answer.ports["call"].outputs] == ["main", "error"]
+    assert not answer.ports["start"].inputs
+    assert "what" not in answer.ports

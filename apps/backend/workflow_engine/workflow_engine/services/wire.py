@@ -19,6 +19,7 @@ from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.utils.structs import fill_struct, to_struct
 
 WAITS = {
@@ -270,6 +271,10 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
             pb.CredentialSlot(name=slot.name, types=slot.types, required=slot.required) for slot in node.credentials
         ],
     )
+
+
+def ports_to_proto(shape: Shape) -> ws.NodePorts:
+    return ws.NodePorts(inputs=map(_port, shape.inputs), outputs=map(_port, shape.outputs))
 
 
 def _port(port: Port) -> pb.Port:
