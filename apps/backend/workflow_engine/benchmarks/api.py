@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.engine import Step
 from tests.serving import Client, free_port
 from workflow_engine import server
-from workflow_engine.core import logging
+from workflow_engine.core import garbage, logging
 from workflow_engine.core.config import Settings
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import execution_pb2 as ex
@@ -101,11 +101,12 @@ def _serve_bare(port: int) -> None:
 
 def _serve_ours(port: int, url: str, folder: str) -> None:
     logging.configure("WARNING")
+    garbage.rarely()
 
     async def serve() -> None:
         registry = Registry(installed())
         registry.add(Step())
-        settings = Settings(_env_file=None, database_url=url, data_dir=Path(folder), grpc_port=port)
+        settings = Settings(_env_file=None, database_url=url, data_dir=Path(folder), grpc_port=port, http_port=0)
         serving = await server.start(settings, registry)
         await asyncio.Event().wait()
         await serving.close()

@@ -65,6 +65,7 @@ class ForkedServer:
             "DATA_DIR": str(folder),
             "GRPC_HOST": "127.0.0.1",
             "GRPC_PORT": str(port),
+            "HTTP_PORT": "0",
             "EGRESS_ALLOW": ",".join(LOOPBACK),
         }
         self._process = _processes.Process(target=_serve, args=(environment, log, offset), daemon=True)

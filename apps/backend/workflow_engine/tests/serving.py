@@ -37,6 +37,8 @@ class Client:
     stub: Any
     channel: grpc.aio.Channel
     port: int
+    http: str = ""
+    """Where HTTP is served, e.g. `http://127.0.0.1:8080`."""
 
     async def create(self, drawing: dict[str, Any], **fields: Any) -> pb.Workflow:
         workflow = drawn({**drawing, "id": ""})
@@ -92,10 +94,12 @@ def as_dict(message: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(url: str, folder: Path, registry: Registry | None = None, **settings: Any) -> AsyncIterator[Client]:
     """A server in this process, on a free port."""
-    chosen = Settings(_env_file=None, database_url=url, data_dir=folder, grpc_port=0, egress_allow=LOOPBACK, **settings)
+    chosen = Settings(
+        _env_file=None, database_url=url, data_dir=folder, grpc_port=0, http_port=0, egress_allow=LOOPBACK, **settings
+    )
     running = await server.start(chosen, registry)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
-        yield Client(rpc.WorkflowServiceStub(channel), channel, running.port)
+        yield Client(rpc.WorkflowServiceStub(channel), channel, running.port, f"http://127.0.0.1:{running.http_port}")
     await running.close()
 
 
@@ -104,13 +108,14 @@ class ServerProcess:
 
     def __init__(self, url: str, folder: Path, port: int | None = None, **environment: str) -> None:
         self.port = port or free_port()
+        self.http_port = free_port()
         self._said: list[str] = []
         self._more = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "workflow_engine.cli", "serve"],
             env=os.environ
             | {"DATABASE_URL": url, "DATA_DIR": str(folder), "GRPC_PORT": str(self.port)}
-            | {"GRPC_HOST": "127.0.0.1", "EGRESS_ALLOW": ",".join(LOOPBACK)}
+            | {"GRPC_HOST": "127.0.0.1", "HTTP_PORT": str(self.http_port), "EGRESS_ALLOW": ",".join(LOOPBACK)}
             | environment,
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -152,7 +157,7 @@ class ServerProcess:
                 await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
             except grpc.aio.AioRpcError as error:
                 raise AssertionError("the server does not serve:\n" + "".join(self._said)) from error
-            yield Client(stub, channel, self.port)
+            yield Client(stub, channel, self.port, f"http://127.0.0.1:{self.http_port}")
 
 
 def free_port() -> int:

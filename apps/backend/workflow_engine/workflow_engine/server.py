@@ -10,11 +10,16 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from starlette.routing import BaseRoute
 
+from workflow_engine.api.edge import HttpServer, application
+from workflow_engine.api.middleware import middleware
+from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -31,6 +36,7 @@ from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
+from workflow_engine.services.calls import Calls
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
@@ -48,7 +54,9 @@ class Server:
     runtime: LocalRuntime
     store: Store
     port: int
-    """The port it listens on: the one asked for, or the one it was given when that was 0."""
+    """The port for gRPC: the one asked for, or the one it was given when that was 0."""
+    http_port: int
+    """The same for HTTP."""
     stack: AsyncExitStack
 
     async def close(self) -> None:
@@ -61,13 +69,13 @@ class RefusedToStart(Exception):
 
 def check_host(settings: Settings) -> None:
     """Raises RefusedToStart for a server that anyone on the network could use without a key."""
-    host = settings.grpc_host
-    is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-    if not is_loopback and not settings.allow_unauthenticated:
-        raise RefusedToStart(
-            f"GRPC_HOST={host} is open to the network, but no authentication is set up. "
-            "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
-        )
+    for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
+        is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+        if not is_loopback and not settings.allow_unauthenticated:
+            raise RefusedToStart(
+                f"{name}={host} is open to the network, but no authentication is set up. "
+                "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+            )
 
 
 def _is_ip(host: str) -> bool:
@@ -120,8 +128,9 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
+        calls = Calls()
         server = grpc.aio.server(
-            interceptors=[ContractInterceptor()],
+            interceptors=[ContractInterceptor(calls)],
             options=[
                 ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
                 ("grpc.max_send_message_length", settings.grpc_max_message_bytes),
@@ -130,34 +139,35 @@ async def start(
             ],
         )
         backend = Backend(store, definitions, runtime, registry, clock, blobs)
-        workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(WorkflowService(backend), server)
-        # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
-        workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(
-            workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
-            server,
-        )
-        workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(
+        # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
+        servicers: dict[str, Any] = {
+            "WorkflowService": WorkflowService(backend),
+            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             # Its OAuth RPCs are still to be written.
-            IntegrationService(backend, vault),  # type: ignore[abstract]
-            server,
-        )
-        workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(
-            workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
-            server,
-        )
+            "IntegrationService": IntegrationService(backend, vault),  # type: ignore[abstract]
+            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+        }
+        for name, servicer in servicers.items():
+            getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        # Every room of api/ adds its routes here; the first that fits serves a request.
+        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes()]
+        edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
+        await edge.open()
+        stack.push_async_callback(edge.close)
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        log.info("serving", address=f"{settings.grpc_host}:{port}", database=store.description)
-        return Server(settings, runtime, store, port, stack.pop_all())
+        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 
 async def _own(store: Store, on_lost: Callable[[], None] | None) -> None:
