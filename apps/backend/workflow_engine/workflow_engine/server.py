@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine.api import pages
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.rest.routes import Gateway
@@ -154,7 +155,7 @@ async def start(
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes()]
+        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes(), *pages.routes()]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)

@@ -1,5 +1,10 @@
 /** The contract, under the names that the views use. */
-import { AIAgentService, IntegrationService, TriggerService, WorkflowService } from "./gen/engine/workflow_service_pb";
+import {
+  AIAgentService,
+  IntegrationService,
+  TriggerService,
+  WorkflowService,
+} from "./gen/engine/workflow_service_pb";
 
 export const workflows = WorkflowService.method;
 export const ai = AIAgentService.method;

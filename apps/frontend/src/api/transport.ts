@@ -83,7 +83,13 @@ export async function send(
   if (token && verb !== "GET") headers["x-csrf-token"] = token;
   let response: Response;
   try {
-    response = await fetch(url, { ...init, method: verb, body: body ?? null, headers, credentials: "same-origin" });
+    response = await fetch(url, {
+      ...init,
+      method: verb,
+      body: body ?? null,
+      headers,
+      credentials: "same-origin",
+    });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new ApiError(0, "The engine can not be reached.", "UNREACHABLE");
@@ -141,8 +147,12 @@ export async function* stream<M extends DescMethodServerStreaming>(
     onEvent(event) {
       if (event.event === "error") {
         const said = JSON.parse(event.data) as JsonObject;
-        failed = new ApiError(Number(said.status ?? 500), String(said.detail ?? said.title), String(said.reason ?? ""));
-      } else if (event.data) waiting.push(JSON.parse(event.data) as Output<M>);
+        failed = new ApiError(
+          Number(said.status ?? 500),
+          String(said.detail ?? said.title),
+          String(said.reason ?? ""),
+        );
+      } else if (event.event !== "end" && event.data) waiting.push(JSON.parse(event.data) as Output<M>);
     },
   });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();

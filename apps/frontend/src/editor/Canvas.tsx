@@ -3,14 +3,14 @@ import {
   applyNodeChanges,
   Background,
   BackgroundVariant,
-  type Connection as FlowConnection,
   type Edge,
   type EdgeChange,
   type FinalConnectionState,
+  type Connection as FlowConnection,
+  type Node as FlowNode,
   MarkerType,
   MiniMap,
   type NodeChange,
-  type Node as FlowNode,
   ReactFlow,
   useReactFlow,
 } from "@xyflow/react";
@@ -151,8 +151,18 @@ export function Canvas() {
     if (state.toHandle) {
       const link: Connection =
         from.type === "source"
-          ? { fromNode: from.nodeId, fromPort: from.id ?? MAIN, toNode: state.toHandle.nodeId, toPort: state.toHandle.id ?? MAIN }
-          : { fromNode: state.toHandle.nodeId, fromPort: state.toHandle.id ?? MAIN, toNode: from.nodeId, toPort: from.id ?? MAIN };
+          ? {
+              fromNode: from.nodeId,
+              fromPort: from.id ?? MAIN,
+              toNode: state.toHandle.nodeId,
+              toPort: state.toHandle.id ?? MAIN,
+            }
+          : {
+              fromNode: state.toHandle.nodeId,
+              fromPort: state.toHandle.id ?? MAIN,
+              toNode: from.nodeId,
+              toPort: from.id ?? MAIN,
+            };
       const why = refusal(store.getState().history.doc, link, store.getState().portsOf);
       if (why)
         toast("amber", t("These can not be connected."), {
@@ -168,8 +178,15 @@ export function Canvas() {
     }
     const at = screenToFlowPosition({ x: point.clientX, y: point.clientY });
     if (from.type === "source")
-      openPalette({ after: { node: from.nodeId, port: from.id ?? MAIN }, at: rounded({ x: at.x, y: at.y - 27 }) });
-    else openPalette({ before: { node: from.nodeId, port: from.id ?? MAIN }, at: rounded({ x: at.x - 216, y: at.y - 27 }) });
+      openPalette({
+        after: { node: from.nodeId, port: from.id ?? MAIN },
+        at: rounded({ x: at.x, y: at.y - 27 }),
+      });
+    else
+      openPalette({
+        before: { node: from.nodeId, port: from.id ?? MAIN },
+        at: rounded({ x: at.x - 216, y: at.y - 27 }),
+      });
   };
 
   return (
@@ -223,7 +240,13 @@ export function Canvas() {
     >
       <Background variant={BackgroundVariant.Dots} gap={24} size={1.4} color="var(--grid)" />
       {nodes.length > 12 ? (
-        <MiniMap pannable zoomable ariaLabel={t("Overview")} nodeColor="var(--border-strong)" maskColor="var(--minimap)" />
+        <MiniMap
+          pannable
+          zoomable
+          ariaLabel={t("Overview")}
+          nodeColor="var(--border-strong)"
+          maskColor="var(--minimap)"
+        />
       ) : null}
     </ReactFlow>
   );

@@ -3,8 +3,8 @@ import { BaseEdge, EdgeLabelRenderer, type EdgeProps, getBezierPath, getSmoothSt
 import { Plus } from "lucide-react";
 import { memo } from "react";
 import { useT } from "~/i18n";
-import { useEditor } from "./store";
 import { usePalette } from "./Palette";
+import { useEditor } from "./store";
 
 function LinkView(props: EdgeProps) {
   const { id, source, sourceHandleId, targetHandleId, selected, markerEnd } = props;
@@ -12,7 +12,9 @@ function LinkView(props: EdgeProps) {
   const port = sourceHandleId ?? "main";
   const state = useEditor((editor) => editor.states[source]);
   const readOnly = useEditor((editor) => editor.readOnly || editor.review !== undefined);
-  const mark = useEditor((editor) => editor.review?.proposals.find((each) => each.key === `connection:${id}`)?.kind);
+  const mark = useEditor(
+    (editor) => editor.review?.proposals.find((each) => each.key === `connection:${id}`)?.kind,
+  );
   const open = usePalette((palette) => palette.open);
   const isBack = targetHandleId === "return" || props.targetX < props.sourceX - 40;
   const ends = {
@@ -23,7 +25,9 @@ function LinkView(props: EdgeProps) {
     sourcePosition: props.sourcePosition,
     targetPosition: props.targetPosition,
   };
-  const [path, x, y] = isBack ? getSmoothStepPath({ ...ends, borderRadius: 14, offset: 28 }) : getBezierPath(ends);
+  const [path, x, y] = isBack
+    ? getSmoothStepPath({ ...ends, borderRadius: 14, offset: 28 })
+    : getBezierPath(ends);
   const count = state?.counts[port];
   const dead = state && ((state.look === "succeeded" && count === undefined) || state.look === "skipped");
   const look = mark
@@ -49,7 +53,11 @@ function LinkView(props: EdgeProps) {
             className={`linklabel nopan nodrag${selected ? " selected" : ""}`}
             style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
           >
-            {count === undefined ? null : <span className="linkcount">{t(count === 1 ? "{count} item" : "{count} items", { count })}</span>}
+            {count === undefined ? null : (
+              <span className="linkcount">
+                {t(count === 1 ? "{count} item" : "{count} items", { count })}
+              </span>
+            )}
             {readOnly ? null : (
               <button
                 type="button"

@@ -15,7 +15,9 @@ function NodeCardView({ id, selected }: NodeProps) {
   const told = useEditor((editor) => editor.ports[id]);
   const type = useEditor((editor) => editor.types.get(node?.type ?? ""));
   const state = useEditor((editor) => editor.states[id]);
-  const mark = useEditor((editor) => editor.review?.proposals.find((each) => each.key === `node:${id}`)?.kind);
+  const mark = useEditor(
+    (editor) => editor.review?.proposals.find((each) => each.key === `node:${id}`)?.kind,
+  );
   const issues = useEditorShallow((editor) => editor.issues.filter((issue) => issue.nodeId === id));
   const portsOf = useEditor((editor) => editor.portsOf);
   if (!node) return null;
@@ -55,13 +57,18 @@ function NodeCardView({ id, selected }: NodeProps) {
             </span>
           ) : null}
           {issues.length > 0 && !state ? (
-            <span className={severe ? "issuemark severe" : "issuemark"} title={issues.map((each) => each.message).join("\n")}>
+            <span
+              className={severe ? "issuemark severe" : "issuemark"}
+              title={issues.map((each) => each.message).join("\n")}
+            >
               <TriangleAlert aria-label={t("{count} problems", { count: issues.length })} />
             </span>
           ) : null}
           {state ? (
             <span
-              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), state.message].filter(Boolean).join(" · ")}
+              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), state.message]
+                .filter(Boolean)
+                .join(" · ")}
             >
               <RunMark look={state.look} />
               <span className="sr">{t(RUN_LABELS[state.look])}</span>
@@ -77,7 +84,15 @@ function NodeCardView({ id, selected }: NodeProps) {
   );
 }
 
-function Port({ place, side, count }: { place: Place; side: "source" | "target"; count?: number | undefined }) {
+function Port({
+  place,
+  side,
+  count,
+}: {
+  place: Place;
+  side: "source" | "target";
+  count?: number | undefined;
+}) {
   const isPart = place.resource !== "";
   const position = isPart
     ? side === "source"

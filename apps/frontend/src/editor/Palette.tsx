@@ -1,7 +1,7 @@
 /** Search for a node type to add, or for a node to connect to. */
 import { Command } from "cmdk";
-import { Dialog as RadixDialog } from "radix-ui";
 import { ArrowRight, Search } from "lucide-react";
+import { Dialog as RadixDialog } from "radix-ui";
 import { useMemo } from "react";
 import { create } from "zustand";
 import type { NodeTypeJson } from "~/api/contract";
@@ -48,7 +48,9 @@ export function PaletteDialog({ onAdded }: { onAdded(id: string): void }) {
       <RadixDialog.Portal>
         <RadixDialog.Overlay className="veil" />
         <RadixDialog.Content className="palette" aria-describedby={undefined}>
-          <RadixDialog.Title className="sr">{connecting ? t("Connect to") : t("Add a node")}</RadixDialog.Title>
+          <RadixDialog.Title className="sr">
+            {connecting ? t("Connect to") : t("Add a node")}
+          </RadixDialog.Title>
           {place ? (
             <AddList
               place={place}
@@ -76,7 +78,8 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
     const target = place.before && nodeOf(doc, place.before.node);
     const wanted = target && editor.portsOf(target).inputs.find((port) => port.name === place.before?.port);
     const fits = (type: NodeTypeJson) => {
-      if (wanted && isResource(wanted)) return type.outputs?.some((port) => port.resource === wanted.resource) ?? false;
+      if (wanted && isResource(wanted))
+        return type.outputs?.some((port) => port.resource === wanted.resource) ?? false;
       if (place.after || place.into) return (type.inputs ?? []).some((port) => !isResource(port));
       return true;
     };

@@ -1,8 +1,22 @@
 /** What a person can do to the drawing, each as one edit. */
-import { type Edit, many } from "~/model/edits";
-import { type Connection, connectionsOf, type Doc, fresh, isResource, keyOf, MAIN, type Node, nameOf, nodeOf, nodesOf, type Ports } from "~/model/graph";
-import { beside } from "~/model/layout";
+
 import type { NodeTypeJson } from "~/api/contract";
+import { type Edit, many } from "~/model/edits";
+import {
+  type Connection,
+  connectionsOf,
+  type Doc,
+  fresh,
+  isResource,
+  keyOf,
+  MAIN,
+  type Node,
+  nameOf,
+  nodeOf,
+  nodesOf,
+  type Ports,
+} from "~/model/graph";
+import { beside } from "~/model/layout";
 import { WIDTH } from "./geometry";
 import type { Editor } from "./store";
 
@@ -32,7 +46,10 @@ function starting(type: NodeTypeJson): Node["parameters"] {
 export function addNode(editor: Editor, type: NodeTypeJson, place: Place): { edit: Edit; id: string } {
   const doc = editor.history.doc;
   const kind = (type.type ?? "").split(".").slice(1).join("_") || "node";
-  const id = fresh(kind, nodesOf(doc).map((node) => node.id));
+  const id = fresh(
+    kind,
+    nodesOf(doc).map((node) => node.id),
+  );
   const name = fresh(type.name ?? kind, nodesOf(doc).map(nameOf));
   const into = place.into ? connectionsOf(doc).find((link) => keyOf(link) === place.into) : undefined;
   const after = into ? nodeOf(doc, into.fromNode) : place.after ? nodeOf(doc, place.after.node) : undefined;
@@ -58,7 +75,8 @@ export function addNode(editor: Editor, type: NodeTypeJson, place: Place): { edi
     edits.push(...shifted(doc, into.toNode, node));
   } else if (after && firstIn && place.after) {
     const port = place.after.port ?? freePort(doc, after, editor.portsOf(after));
-    if (port) connections.push({ fromNode: after.id, fromPort: port, toNode: id, toPort: firstIn.name ?? MAIN });
+    if (port)
+      connections.push({ fromNode: after.id, fromPort: port, toNode: id, toPort: firstIn.name ?? MAIN });
   } else if (place.before) {
     const target = nodeOf(doc, place.before.node);
     const wanted = target && editor.portsOf(target).inputs.find((port) => port.name === place.before?.port);
@@ -86,7 +104,10 @@ function shifted(doc: Doc, from: string, node: Node): Edit[] {
   const positions = Object.fromEntries(
     nodesOf(doc)
       .filter((each) => Number(each.position?.x ?? 0) >= edge - 20 && each.id !== node.id)
-      .map((each) => [each.id, { x: Number(each.position?.x ?? 0) + WIDTH + 96, y: Number(each.position?.y ?? 0) }]),
+      .map((each) => [
+        each.id,
+        { x: Number(each.position?.x ?? 0) + WIDTH + 96, y: Number(each.position?.y ?? 0) },
+      ]),
   );
   return [{ kind: "move", positions }];
 }
@@ -94,7 +115,11 @@ function shifted(doc: Doc, from: string, node: Node): Edit[] {
 /** The first output that nothing hangs on yet, or else the first. */
 function freePort(doc: Doc, node: Node, ports: Ports): string | undefined {
   const outputs = ports.outputs.filter((port) => !isResource(port));
-  const used = new Set(connectionsOf(doc).filter((link) => link.fromNode === node.id).map((link) => link.fromPort || MAIN));
+  const used = new Set(
+    connectionsOf(doc)
+      .filter((link) => link.fromNode === node.id)
+      .map((link) => link.fromPort || MAIN),
+  );
   const free = outputs.find((port) => !used.has(port.name ?? MAIN) && port.name !== "error");
   return (free ?? outputs[0])?.name;
 }
@@ -107,7 +132,14 @@ export function removeNodes(doc: Doc, ids: string[], links: string[] = []): Edit
     const into = connectionsOf(doc).filter((link) => link.toNode === only);
     const out = connectionsOf(doc).filter((link) => link.fromNode === only);
     const [before, behind] = [into[0], out[0]];
-    if (into.length === 1 && out.length === 1 && before && behind && before.fromNode !== only && behind.toNode !== only) {
+    if (
+      into.length === 1 &&
+      out.length === 1 &&
+      before &&
+      behind &&
+      before.fromNode !== only &&
+      behind.toNode !== only
+    ) {
       const bridge = { ...before, toNode: behind.toNode, toPort: behind.toPort || MAIN };
       if (!connectionsOf(doc).some((link) => keyOf(link) === keyOf(bridge)))
         edits.push({ kind: "add", nodes: [], connections: [bridge] });

@@ -61,6 +61,8 @@ export interface Editor {
   validate(): Promise<void>;
   run(options?: { input?: ItemJson[]; trigger?: string }): Promise<void>;
   watch(executionId: string): Promise<void>;
+  /** Shows the run of one node that was tried by itself, among the runs that are there. */
+  showTest(run: NodeRunJson): void;
   forget(): void;
   close(): void;
   setReview(review: Review | undefined): void;
@@ -79,7 +81,12 @@ function index(doc: Doc): Map<string, Node> {
   return new Map(nodesOf(doc).map((node) => [node.id, node]));
 }
 
-export function createEditor(workflow: WorkflowJson, types: NodeTypeJson[], user: string, readOnly = false): EditorStore {
+export function createEditor(
+  workflow: WorkflowJson,
+  types: NodeTypeJson[],
+  user: string,
+  readOnly = false,
+): EditorStore {
   const id = workflow.id ?? "";
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
   let validateTimer: ReturnType<typeof setTimeout> | undefined;
@@ -122,7 +129,8 @@ export function createEditor(workflow: WorkflowJson, types: NodeTypeJson[], user
       } catch (error) {
         const reason = error instanceof ApiError ? error.reason : "";
         set({
-          saving: reason === "ETAG_MISMATCH" ? "conflict" : reason === "INVALID_WORKFLOW" ? "refused" : "failed",
+          saving:
+            reason === "ETAG_MISMATCH" ? "conflict" : reason === "INVALID_WORKFLOW" ? "refused" : "failed",
           trouble: error,
         });
         return false;
@@ -263,10 +271,15 @@ export function createEditor(workflow: WorkflowJson, types: NodeTypeJson[], user
             if (hasEnded(execution)) return;
           } catch (error) {
             if (mine.signal.aborted) return;
-            if (++failures > 5 || (error instanceof ApiError && error.status >= 400 && error.status < 500)) return;
+            if (++failures > 5 || (error instanceof ApiError && error.status >= 400 && error.status < 500))
+              return;
             await new Promise((resolve) => setTimeout(resolve, 300 * 2 ** failures));
           }
         }
+      },
+      showTest(run) {
+        const { runs, execution } = get();
+        showRuns([...runs.filter((each) => each.nodeId !== run.nodeId), run], execution);
       },
       forget() {
         watching?.abort();

@@ -33,7 +33,8 @@ export function expressionAt(text: string, cursor: number): { start: number; bef
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const CHAIN = /((?:\$?[A-Za-z_][A-Za-z0-9_]*|\$\("[^"]*"\)|\$\('[^']*'\))(?:\.\??[A-Za-z_][A-Za-z0-9_]*|\[[^\]]*\]|\(\))*)\.(\??[A-Za-z0-9_]*)$/;
+const CHAIN =
+  /((?:\$?[A-Za-z_][A-Za-z0-9_]*|\$\("[^"]*"\)|\$\('[^']*'\))(?:\.\??[A-Za-z_][A-Za-z0-9_]*|\[[^\]]*\]|\(\))*)\.(\??[A-Za-z0-9_]*)$/;
 const NODE_OPEN = /(?:\$?node\[|\$\()\s*(["']?)([^"'\])]*)$/;
 const WORD = /\$?[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -82,7 +83,9 @@ function insideText(before: string): boolean {
 }
 
 function roots(reach: Reach): Option[] {
-  const made: Option[] = [{ label: "json", detail: preview(reach.json), info: "The current item's data.", kind: "root" }];
+  const made: Option[] = [
+    { label: "json", detail: preview(reach.json), info: "The current item's data.", kind: "root" },
+  ];
   for (const node of reach.nodes)
     made.push({
       label: `node["${node.name}"].json`,
@@ -99,7 +102,14 @@ function roots(reach: Reach): Option[] {
     { label: "run", info: "run.index, run.path, run.turn, run.attempt, run.item_index", kind: "root" },
     { label: "now", info: "The time when the attempt began.", kind: "root" },
   );
-  for (const each of FUNCTIONS) made.push({ label: each.name, insert: `${each.name}(`, detail: each.signature, info: each.does, kind: "function" });
+  for (const each of FUNCTIONS)
+    made.push({
+      label: each.name,
+      insert: `${each.name}(`,
+      detail: each.signature,
+      info: each.does,
+      kind: "function",
+    });
   return made;
 }
 
@@ -184,7 +194,12 @@ const METHODS: Known[] = [
   { name: "startsWith", signature: "(text)", does: "Whether it begins so.", on: "text" },
   { name: "endsWith", signature: "(text)", does: "Whether it ends so.", on: "text" },
   { name: "matches", signature: "(regex)", does: "Whether a regular expression is found in it.", on: "text" },
-  { name: "extract", signature: "(regex)", does: "All places that a regular expression matches.", on: "text" },
+  {
+    name: "extract",
+    signature: "(regex)",
+    does: "All places that a regular expression matches.",
+    on: "text",
+  },
   { name: "replace", signature: "(old, new)", does: "With every old replaced.", on: "text" },
   { name: "split", signature: "(separator)", does: "The parts between separators.", on: "text" },
   { name: "substring", signature: "(from, to)", does: "From a character up to another.", on: "text" },
@@ -219,7 +234,11 @@ const METHODS: Known[] = [
 ];
 
 const FUNCTIONS: Known[] = [
-  { name: "default", signature: "(value, otherwise)", does: "The value, or something else where it is absent." },
+  {
+    name: "default",
+    signature: "(value, otherwise)",
+    does: "The value, or something else where it is absent.",
+  },
   { name: "has", signature: "(json.field)", does: "Whether the field is there." },
   { name: "size", signature: "(value)", does: "Characters, elements or keys." },
   { name: "string", signature: "(value)", does: "As text." },

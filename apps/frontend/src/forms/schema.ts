@@ -27,7 +27,8 @@ export interface Variant {
   schema: Schema;
 }
 
-const LONG = /\b(body|text|code|query|sql|prompt|instructions?|message|template|description|html|content|system)\b/i;
+const LONG =
+  /\b(body|text|code|query|sql|prompt|instructions?|message|template|description|html|content|system)\b/i;
 
 /** Follows a $ref, keeping what stands beside it. */
 export function resolved(schema: Schema, root: Schema): Schema {
@@ -60,7 +61,8 @@ function solid(schema: Schema, root: Schema): Schema {
   const all = options(at);
   if (!all) return at;
   const rest = all.filter((each) => resolved(each, root).type !== "null");
-  if (rest.length !== 1 || !rest[0]) return rest.length === all.length ? at : { ...at, anyOf: rest, oneOf: undefined };
+  if (rest.length !== 1 || !rest[0])
+    return rest.length === all.length ? at : { ...at, anyOf: rest, oneOf: undefined };
   const { anyOf: _, oneOf: __, ...beside } = at;
   return solid({ ...rest[0], ...beside }, root);
 }
@@ -205,7 +207,9 @@ export function blank(given: Schema, root: Schema): unknown {
       return {};
     case "record":
       return Object.fromEntries(
-        found.fields.filter((field) => field.required).map((field) => [field.name, blank(field.schema, root)]),
+        found.fields
+          .filter((field) => field.required)
+          .map((field) => [field.name, blank(field.schema, root)]),
       );
     case "variants":
       return blank(found.variants[0]?.schema ?? {}, root);

@@ -16,12 +16,20 @@ interface Words {
   t: Translate;
 }
 
-export function translate(table: Table | undefined, text: string, values?: Record<string, string | number>): string {
+export function translate(
+  table: Table | undefined,
+  text: string,
+  values?: Record<string, string | number>,
+): string {
   const said = table?.[text] ?? text;
   return values ? said.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)) : said;
 }
 
-const Context = createContext<Words>({ language: "en", setLanguage: () => undefined, t: (text, values) => translate(undefined, text, values) });
+const Context = createContext<Words>({
+  language: "en",
+  setLanguage: () => undefined,
+  t: (text, values) => translate(undefined, text, values),
+});
 
 function initial(): Language {
   const chosen = localStorage.getItem("language") ?? navigator.language;

@@ -61,7 +61,9 @@ function parsed(text: string): Clip | undefined {
   try {
     const value = JSON.parse(text) as Partial<Clip> | null;
     if (!value || !Array.isArray(value.nodes)) return undefined;
-    const nodes = value.nodes.filter((node) => typeof node?.id === "string" && typeof node?.type === "string");
+    const nodes = value.nodes.filter(
+      (node) => typeof node?.id === "string" && typeof node?.type === "string",
+    );
     return { kind: KIND, nodes, connections: Array.isArray(value.connections) ? value.connections : [] };
   } catch {
     return undefined;

@@ -84,7 +84,7 @@ export function apply(doc: Doc, edit: Edit): Doc {
 }
 
 function patched<T extends object>(whole: T, fields: object): T {
-  const made: Record<string, unknown> = { ...whole, ...fields };
+  const made = { ...whole, ...fields } as Record<string, unknown>;
   for (const [name, value] of Object.entries(fields)) if (value === undefined) delete made[name];
   return made as T;
 }
@@ -98,7 +98,11 @@ function sorted<T>(all: T[], order: string[], key: (each: T) => string): T[] {
 export function inverse(doc: Doc, edit: Edit): Edit {
   switch (edit.kind) {
     case "add":
-      return { kind: "remove", nodes: edit.nodes.map((node) => node.id), connections: edit.connections.map(keyOf) };
+      return {
+        kind: "remove",
+        nodes: edit.nodes.map((node) => node.id),
+        connections: edit.connections.map(keyOf),
+      };
     case "remove": {
       const gone = new Set(edit.nodes);
       const cut = new Set(edit.connections);
@@ -110,12 +114,18 @@ export function inverse(doc: Doc, edit: Edit): Edit {
             (link) => gone.has(link.fromNode) || gone.has(link.toNode) || cut.has(keyOf(link)),
           ),
         },
-        { kind: "order", nodes: nodesOf(doc).map((node) => node.id), connections: connectionsOf(doc).map(keyOf) },
+        {
+          kind: "order",
+          nodes: nodesOf(doc).map((node) => node.id),
+          connections: connectionsOf(doc).map(keyOf),
+        },
       ]);
     }
     case "change": {
       const node = nodeOf(doc, edit.node);
-      return node ? { kind: "change", node: edit.node, fields: before(node, edit.fields) } : { kind: "many", edits: [] };
+      return node
+        ? { kind: "change", node: edit.node, fields: before(node, edit.fields) }
+        : { kind: "many", edits: [] };
     }
     case "move": {
       const positions: Record<string, PositionJson> = {};
@@ -128,7 +138,11 @@ export function inverse(doc: Doc, edit: Edit): Edit {
     case "head":
       return { kind: "head", fields: before(doc, edit.fields) };
     case "order":
-      return { kind: "order", nodes: nodesOf(doc).map((node) => node.id), connections: connectionsOf(doc).map(keyOf) };
+      return {
+        kind: "order",
+        nodes: nodesOf(doc).map((node) => node.id),
+        connections: connectionsOf(doc).map(keyOf),
+      };
     case "many": {
       const back: Edit[] = [];
       let at = doc;
@@ -154,7 +168,11 @@ export function rename(doc: Doc, id: string, name: string): Edit {
   for (const other of nodesOf(doc)) {
     const parameters = renamed(other.parameters, old, name);
     if (parameters !== other.parameters)
-      edits.push({ kind: "change", node: other.id, fields: { parameters: parameters as Node["parameters"] } });
+      edits.push({
+        kind: "change",
+        node: other.id,
+        fields: { parameters: parameters as Node["parameters"] },
+      });
   }
   return many(edits);
 }
@@ -164,8 +182,14 @@ function renamed(value: unknown, old: string, name: string): unknown {
     if (!value.includes("{{") || !value.includes(old)) return value;
     const quoted = old.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     return value
-      .replace(new RegExp(`(\\$?node\\[\\s*)(["'])${quoted}\\2(\\s*\\])`, "g"), (_, open, quote, close) => `${open}${quote}${name}${quote}${close}`)
-      .replace(new RegExp(`(\\$\\(\\s*)(["'])${quoted}\\2(\\s*\\))`, "g"), (_, open, quote, close) => `${open}${quote}${name}${quote}${close}`);
+      .replace(
+        new RegExp(`(\\$?node\\[\\s*)(["'])${quoted}\\2(\\s*\\])`, "g"),
+        (_, open, quote, close) => `${open}${quote}${name}${quote}${close}`,
+      )
+      .replace(
+        new RegExp(`(\\$\\(\\s*)(["'])${quoted}\\2(\\s*\\))`, "g"),
+        (_, open, quote, close) => `${open}${quote}${name}${quote}${close}`,
+      );
   }
   if (Array.isArray(value)) {
     const made = value.map((each) => renamed(each, old, name));

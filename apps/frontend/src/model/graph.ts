@@ -1,5 +1,12 @@
 /** A workflow's drawing, as the contract's JSON; and questions about it. Pure. */
-import type { ConnectionJson, NodeJson, NodePortsJson, NodeTypeJson, PortJson, WorkflowJson } from "~/api/contract";
+import type {
+  ConnectionJson,
+  NodeJson,
+  NodePortsJson,
+  NodeTypeJson,
+  PortJson,
+  WorkflowJson,
+} from "~/api/contract";
 
 export type Doc = WorkflowJson;
 export type Node = NodeJson & { id: string; type: string };

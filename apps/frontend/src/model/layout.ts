@@ -20,7 +20,10 @@ export async function arranged(doc: Doc, size: (node: Node) => Size): Promise<Re
   for (const node of nodesOf(doc)) {
     const place = graph.node(node.id);
     if (!place) continue;
-    positions[node.id] = { x: Math.round(place.x - place.width / 2), y: Math.round(place.y - place.height / 2) };
+    positions[node.id] = {
+      x: Math.round(place.x - place.width / 2),
+      y: Math.round(place.y - place.height / 2),
+    };
   }
   return positions;
 }
@@ -36,7 +39,9 @@ export function beside(doc: Doc, after: Node | undefined, width: number): { x: n
   };
   const taken = (x: number, y: number) =>
     nodes.some(
-      (node) => Math.abs(Number(node.position?.x ?? 0) - x) < width && Math.abs(Number(node.position?.y ?? 0) - y) < 100,
+      (node) =>
+        Math.abs(Number(node.position?.x ?? 0) - x) < width &&
+        Math.abs(Number(node.position?.y ?? 0) - y) < 100,
     );
   while (taken(at.x, at.y)) at.y += 120;
   return at;

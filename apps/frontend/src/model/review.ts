@@ -78,7 +78,9 @@ export function proposals(before: Doc, after: Doc): Proposal[] {
       });
   const were = new Map(connectionsOf(before).map((link) => [keyOf(link), link]));
   const are = new Map(connectionsOf(after).map((link) => [keyOf(link), link]));
-  const added = new Set(made.filter((each) => each.what === "node" && each.kind === "add").map((each) => each.subject));
+  const added = new Set(
+    made.filter((each) => each.what === "node" && each.kind === "add").map((each) => each.subject),
+  );
   for (const [key, link] of are) {
     if (were.has(key)) continue;
     made.push({
@@ -153,10 +155,14 @@ function isBlank(value: unknown): boolean {
 }
 
 /** Leaf by leaf. */
-export function differences(path: string, a: unknown, b: unknown): { path: string; before: unknown; after: unknown }[] {
+export function differences(
+  path: string,
+  a: unknown,
+  b: unknown,
+): { path: string; before: unknown; after: unknown }[] {
   if (same(a, b)) return [];
   const plain = (value: unknown) => value !== null && typeof value === "object" && !Array.isArray(value);
-  if (plain(a) && (plain(b) || b === undefined) || (a === undefined && plain(b))) {
+  if ((plain(a) && (plain(b) || b === undefined)) || (a === undefined && plain(b))) {
     const left = (a ?? {}) as Record<string, unknown>;
     const right = (b ?? {}) as Record<string, unknown>;
     return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) =>
@@ -167,7 +173,10 @@ export function differences(path: string, a: unknown, b: unknown): { path: strin
 }
 
 /** What DiffWorkflow says of two versions, gathered by node. */
-export function gathered(edits: WorkflowEditJson[], ids: string[]): { subject: string; edits: WorkflowEditJson[] }[] {
+export function gathered(
+  edits: WorkflowEditJson[],
+  ids: string[],
+): { subject: string; edits: WorkflowEditJson[] }[] {
   const groups = new Map<string, WorkflowEditJson[]>();
   for (const edit of edits) {
     const path = edit.path ?? "";

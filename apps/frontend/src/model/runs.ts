@@ -45,7 +45,8 @@ export function statesByNode(runs: Iterable<NodeRunJson>): Record<string, NodeSt
       continue;
     }
     state.runs += 1;
-    for (const [port, count] of Object.entries(counts)) state.counts[port] = (state.counts[port] ?? 0) + count;
+    for (const [port, count] of Object.entries(counts))
+      state.counts[port] = (state.counts[port] ?? 0) + count;
     if (ORDER.indexOf(look) < ORDER.indexOf(state.look)) state.look = look;
     if (took !== undefined) state.milliseconds = (state.milliseconds ?? 0) + took;
     state.message ||= run.failure?.message ?? "";

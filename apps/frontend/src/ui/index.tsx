@@ -1,14 +1,15 @@
 /** The parts that views are made of: Radix's behaviour under our own look. */
+
+import { AlertTriangle, CheckCircle2, Info, LoaderCircle, X, XCircle } from "lucide-react";
 import {
-  Dialog as RadixDialog,
   DropdownMenu,
+  Dialog as RadixDialog,
   Popover as RadixPopover,
   Switch as RadixSwitch,
   Tabs as RadixTabs,
   Toast as RadixToast,
   Tooltip as RadixTooltip,
 } from "radix-ui";
-import { AlertTriangle, CheckCircle2, Info, LoaderCircle, X, XCircle } from "lucide-react";
 import {
   type ButtonHTMLAttributes,
   type ComponentType,
@@ -42,7 +43,18 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   ref?: Ref<HTMLButtonElement>;
 }
 
-export function Button({ look, small, icon, label, keys, on, busy, className, children, ...rest }: ButtonProps) {
+export function Button({
+  look,
+  small,
+  icon,
+  label,
+  keys,
+  on,
+  busy,
+  className,
+  children,
+  ...rest
+}: ButtonProps) {
   const button = (
     <button
       type="button"
@@ -126,7 +138,10 @@ export function Field({ label, hint, wrong, required, beside, children }: FieldP
   );
 }
 
-export function Input({ className, ...rest }: InputHTMLAttributes<HTMLInputElement> & { ref?: Ref<HTMLInputElement> }) {
+export function Input({
+  className,
+  ...rest
+}: InputHTMLAttributes<HTMLInputElement> & { ref?: Ref<HTMLInputElement> }) {
   return <input autoComplete="off" {...rest} className={classes("input", className)} />;
 }
 
@@ -141,7 +156,9 @@ export function Select({
   options,
   className,
   ...rest
-}: SelectHTMLAttributes<HTMLSelectElement> & { options: { value: string; label: string; disabled?: boolean }[] }) {
+}: SelectHTMLAttributes<HTMLSelectElement> & {
+  options: { value: string; label: string; disabled?: boolean }[];
+}) {
   return (
     <select {...rest} className={classes("select", className)}>
       {options.map((option) => (
@@ -205,7 +222,10 @@ export function Dialog({ open, onClose, title, hint, wide, children, footer }: D
     <RadixDialog.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className="veil" />
-        <RadixDialog.Content className={classes("dialog", wide && "wide")} {...(hint ? {} : { "aria-describedby": undefined })}>
+        <RadixDialog.Content
+          className={classes("dialog", wide && "wide")}
+          {...(hint ? {} : { "aria-describedby": undefined })}
+        >
           <header>
             <div className="col" style={{ gap: 2 }}>
               <RadixDialog.Title asChild>
@@ -274,7 +294,15 @@ export function Menu({
   );
 }
 
-export function Popover({ trigger, children, label }: { trigger: ReactNode; children: ReactNode; label: string }) {
+export function Popover({
+  trigger,
+  children,
+  label,
+}: {
+  trigger: ReactNode;
+  children: ReactNode;
+  label: string;
+}) {
   return (
     <RadixPopover.Root>
       <RadixPopover.Trigger asChild>{trigger}</RadixPopover.Trigger>
@@ -341,13 +369,12 @@ export function Segments<T extends string>({
 }: {
   options: { value: T; label: string }[];
   value: T;
-  onChange(value: T): void;
+  onChange: (value: T) => void;
   label: string;
 }) {
   return (
     <div className="segments" role="radiogroup" aria-label={label}>
       {options.map((option) => (
-        // biome-ignore lint/a11y/useSemanticElements: a radio input can not carry this look in every browser
         <button
           key={option.value}
           type="button"
@@ -434,7 +461,8 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
 }
 
 export function messageOf(error: unknown, t: (text: string) => string): string {
-  if (error instanceof ApiError) return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : error.message;
+  if (error instanceof ApiError)
+    return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : error.message;
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -458,7 +486,8 @@ export function toast(tone: Tone, title: string, more: Pick<Message, "text" | "a
 export function Toasts() {
   const t = useT();
   const all = useMessages((state) => state.all);
-  const drop = (id: number) => useMessages.setState((state) => ({ all: state.all.filter((each) => each.id !== id) }));
+  const drop = (id: number) =>
+    useMessages.setState((state) => ({ all: state.all.filter((each) => each.id !== id) }));
   return (
     <RadixToast.Provider duration={6000} label={t("Notification")}>
       {all.map((message) => (
