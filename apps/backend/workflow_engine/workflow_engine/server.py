@@ -30,8 +30,10 @@ from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
@@ -113,10 +115,20 @@ async def start(
         vault = Vault(store, Keyring(*settings.secret_keys))
 
         sandbox = ProcessSandbox()
+        files = FolderFiles(settings.files_root) if settings.files_root else None
+        commands = AllowedCommands(settings.execute_allow)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
-            return replace(context, http=http, blobs=blobs, credentials=credentials, sandbox=sandbox)
+            return replace(
+                context,
+                http=http,
+                blobs=blobs,
+                credentials=credentials,
+                sandbox=sandbox,
+                files=files,
+                commands=commands,
+            )
 
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(
