@@ -36,6 +36,7 @@ from workflow_engine.services.backend import Backend
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
 
@@ -124,6 +125,9 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
+        triggers = Triggers(
+            store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
+        )
         server = grpc.aio.server(
             interceptors=[ContractInterceptor()],
             options=[
@@ -133,7 +137,7 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs)
+        backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
         workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(WorkflowService(backend), server)
         # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
         workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(
@@ -158,6 +162,8 @@ async def start(
         edge = HttpServer(application(routes), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
+        await triggers.open()
+        stack.push_async_callback(triggers.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

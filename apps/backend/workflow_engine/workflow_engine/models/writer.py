@@ -28,15 +28,20 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.writes import (
     Append,
+    DecideTriggerEvent,
     Done,
     ExecutionRow,
     InsertExecution,
+    InsertTriggerEvent,
+    MoveCursor,
     OwnershipLost,
     Run,
     Snapshot,
     StoreUnavailable,
+    TriggerEventRow,
     WriteRefused,
     Writes,
 )
@@ -52,6 +57,8 @@ LONGEST_DELAY = 2.0
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
 COLUMNS = [column.name for column in WorkflowExecution.__table__.columns]
+EVENT_COLUMNS = [column.name for column in TriggerEvent.__table__.columns]
+DECIDED = ["decided_at", "decision", "execution_id", "detail"]
 CHANGING = ["status", "started_at", "ended_at", "wake_at", "failure_summary"]
 
 REFUSED = (
@@ -96,8 +103,10 @@ class Writer:
         self._insert = _insert_into("workflow_execution", COLUMNS, mark)
         self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
         self._snapshot = _insert_into("execution_snapshot", ["execution_pk", "seq", "data"], mark)
-        sets = ", ".join(f"{column} = {mark}" for column in CHANGING)
-        self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._update = _update("workflow_execution", CHANGING, "pk", mark)
+        self._deliver = _insert_into("trigger_event", EVENT_COLUMNS, mark)
+        self._decide = _update("trigger_event", DECIDED, "pk", mark)
+        self._move = _update("workflow_trigger", ["cursor"], "id", mark)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -198,6 +207,9 @@ class Writer:
         events: list[tuple[int, int, bytes]] = []
         updates: list[tuple[Any, ...]] = []
         snapshots: dict[int, Snapshot] = {}
+        deliveries: list[tuple[Any, ...]] = []
+        decisions: list[tuple[Any, ...]] = []
+        cursors: dict[str, str] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -211,6 +223,12 @@ class Writer:
                         inserts.append(_values(write.row, COLUMNS))
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case InsertTriggerEvent():
+                        deliveries.append(_event_values(write.row, EVENT_COLUMNS))
+                    case DecideTriggerEvent():
+                        decisions.append((*_event_values(write.row, DECIDED), write.row.pk))
+                    case MoveCursor():
+                        cursors[write.trigger_id] = write.cursor
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -228,6 +246,12 @@ class Writer:
                 kept = [(each.pk, each.seq, each.data) for each in snapshots.values() if each.data is not None]
                 if kept:
                     cursor.executemany(self._snapshot, kept)
+            if deliveries:
+                cursor.executemany(self._deliver, deliveries)
+            if decisions:
+                cursor.executemany(self._decide, decisions)
+            if cursors:
+                cursor.executemany(self._move, [(moved, id) for id, moved in cursors.items()])
             cursor.close()
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
@@ -249,6 +273,15 @@ def unavailable(error: Exception) -> StoreUnavailable:
 def _insert_into(table: str, columns: list[str], mark: str) -> str:
     marks = ", ".join([mark] * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (names of ours)
+
+
+def _update(table: str, columns: list[str], key: str, mark: str) -> str:
+    sets = ", ".join(f"{column} = {mark}" for column in columns)
+    return f"UPDATE {table} SET {sets} WHERE {key} = {mark}"  # noqa: S608 (names of ours)
+
+
+def _event_values(row: TriggerEventRow, columns: list[str]) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in columns)
 
 
 def _values(row: ExecutionRow, columns: list[str]) -> tuple[Any, ...]:
