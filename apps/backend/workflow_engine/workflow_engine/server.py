@@ -17,8 +17,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine.api import oauth
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
+from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
@@ -42,6 +44,7 @@ from workflow_engine.services.calls import Calls
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
 
@@ -112,7 +115,7 @@ async def start(
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
 
-        vault = Vault(store, Keyring(*settings.secret_keys))
+        vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
 
         sandbox = ProcessSandbox()
         files = FolderFiles(settings.files_root) if settings.files_root else None
@@ -140,6 +143,9 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
+        triggers = Triggers(
+            store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
+        )
         calls = Calls()
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
@@ -150,13 +156,13 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs)
+        backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
+        integrations = IntegrationService(backend, vault, http)
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
-            # Its OAuth RPCs are still to be written.
-            "IntegrationService": IntegrationService(backend, vault),  # type: ignore[abstract]
+            "IntegrationService": integrations,
             "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
         }
         for name, servicer in servicers.items():
@@ -166,10 +172,16 @@ async def start(
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes()]
+        routes: list[BaseRoute] = [
+            *oauth.routes(integrations),
+            *Gateway(calls, servicers).routes(),
+            *openapi.routes(),
+        ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
+        await triggers.open()
+        stack.push_async_callback(triggers.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

@@ -7,11 +7,12 @@ is empty when it is not set. A new kind is one class and its place in KINDS.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from workflow_engine.nodes.providers import PROVIDERS, ClientAuth, Provider, ProviderName
 from workflow_engine.nodes.spec import NodeFailure
 
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
@@ -99,11 +100,19 @@ class HttpQuery(_Http):
 
 
 class OAuth2(_Http):
-    """Access that a person granted, or that a client was given."""
+    """Access that a person granted, or that a client was given.
+
+    Name a provider that we know, or give the two addresses. StartOAuth begins a grant; the tokens are renewed by
+    themselves.
+    """
 
     type = "oauth2"
     title = "OAuth 2.0"
     is_oauth = True
+    provider: ProviderName = ""
+    """A provider whose addresses and customs are known; what is filled in below wins over them."""
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
+    """Whether a person grants access, or the client has it for itself."""
     client_id: str = Field(default="", max_length=1000)
     """Who we are to the peer."""
     client_secret: SecretStr = SecretStr("")
@@ -114,10 +123,24 @@ class OAuth2(_Http):
     """Where codes and refresh tokens are exchanged for access tokens."""
     scopes: list[str] = Field(default=[], max_length=100)
     """What to ask for."""
+    client_auth: ClientAuth | Literal[""] = ""
+    """How the client proves who it is; by default as the provider wants it, else in the request's body."""
     access_token: SecretStr = SecretStr("")
     """Sent as a bearer token."""
     refresh_token: SecretStr = SecretStr("")
     """Buys the next access token."""
+
+    def endpoints(self) -> Provider:
+        """Where and how this client gets its tokens."""
+        known = PROVIDERS.get(self.provider, Provider("", ""))
+        auth: ClientAuth = known.client_auth if self.client_secret.get_secret_value() else "none"
+        return replace(
+            known,
+            authorization_url=self.authorization_url or known.authorization_url,
+            token_url=self.token_url or known.token_url,
+            scopes=tuple(self.scopes) or known.scopes,
+            client_auth=self.client_auth or auth,
+        )
 
 
 class CryptoKey(CredentialKind):
