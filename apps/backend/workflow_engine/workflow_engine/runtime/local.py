@@ -35,11 +35,12 @@ from workflow_engine.engine.events import (
     ExecutionStarted,
     ItemSucceeded,
     OutcomeUnknown,
+    StepSucceeded,
     encode,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.history import History, is_waiting
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
@@ -93,6 +94,8 @@ class _Live:
     """An event in the buffer is too large for the journal."""
     children: list[StartChild] = field(default_factory=list[StartChild])
     """To be stored together with the buffer."""
+    along: Sequence[Write] = ()
+    """To be stored together with its row, while that is not stored."""
     held: list[Perform] = field(default_factory=list[Perform])
     """Effects that wait for the commit of everything before them."""
     tasks: dict[RunKey, asyncio.Task[None]] = field(default_factory=dict[RunKey, "asyncio.Task[None]"])
@@ -234,7 +237,7 @@ class LocalRuntime:
         told: list[Callable[[Exception | None], bool]] = []
         born: list[_Live] = []
         for start, plan in zip(starts, plans, strict=True):
-            live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+            live = self._create(start, plan, now, self._new_id(start, now))
             live.committing = True
             born.append(live)
         stored = [self._when_stored(live) for live in born]
@@ -331,11 +334,14 @@ class LocalRuntime:
             raise self._full()
         plan = await self._definitions.plan(start.digest)
         now = self._clock.now_ms()
-        live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+        live = self._create(start, plan, now, self._new_id(start, now))
         stored = self._when_stored(live)
         self._pump(live)
         await stored
         return live.row.id
+
+    def _new_id(self, start: Start, now: int) -> str:
+        return start.execution_id or new_id("exec", now, self._entropy(10))
 
     def _full(self) -> RuntimeFailure:
         return RuntimeFailure(
@@ -375,7 +381,7 @@ class LocalRuntime:
             priority=start.priority,
         )
         group = _group(plan, start.workflow_id, start.input) if plan.limits else ""
-        live = _Live(row, machine.new(plan), is_new=True)
+        live = _Live(row, machine.new(plan), is_new=True, along=start.along)
         self._remember(live)
         self._take_in(
             live,
@@ -532,7 +538,8 @@ class LocalRuntime:
         if status >= Status.SUCCESS:
             row.ended_at = self._clock.now_ms()
             row.failure_summary = state.failure.message if state.failure else ""
-        writes: list[Write] = [InsertExecution(row)] if is_new else []
+        writes: list[Write] = [InsertExecution(row), *live.along] if is_new else []
+        live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
 
@@ -626,7 +633,8 @@ class LocalRuntime:
         try:
             context = self._context(live, self._clock.now_ms())
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
-            outcome = await perform(live.state, task, context, self._clock.now_ms, on_item)
+            on_step = self._step_done(live, task)
+            outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
         finally:
             self._in_flight -= 1
             if live.tasks.get(task.key) is asyncio.current_task():
@@ -648,6 +656,22 @@ class LocalRuntime:
             self._feed(live, event)
             if task.node.shape.effect is Effect.AT_MOST_ONCE:
                 await self._stored(live)
+
+        return done
+
+    def _step_done(self, live: _Live, task: Perform) -> Callable[[str, Json, dict[str, Json]], Any]:
+        async def done(key: str, value: Json, usage: dict[str, Json]) -> None:
+            event = StepSucceeded(
+                at=self._clock.now_ms(),
+                node=task.node.id,
+                path=task.key[1],
+                attempt=task.work.attempt,
+                key=key,
+                value=value,
+                usage=usage,
+            )
+            self._feed(live, event)
+            await self._stored(live)
 
         return done
 

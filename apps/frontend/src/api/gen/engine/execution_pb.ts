@@ -17,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file engine/execution.proto.
  */
 export const file_engine_execution: GenFile = /*@__PURE__*/
-  fileDesc("ChZlbmdpbmUvZXhlY3V0aW9uLnByb3RvEgllbmdpbmUudjEiuwUKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIYChB3b3JrZmxvd192ZXJzaW9uGAMgASgFEhkKEWRlZmluaXRpb25fZGlnZXN0GAQgASgJEiYKBG1vZGUYBSABKA4yGC5lbmdpbmUudjEuRXhlY3V0aW9uTW9kZRIqCgZzdGF0dXMYBiABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEhQKDHRyaWdnZXJlZF9ieRgHIAEoCRIPCgd1c2VyX2lkGAggASgJEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeCgVpbnB1dBgMIAMoCzIPLmVuZ2luZS52MS5JdGVtEh8KBm91dHB1dBgNIAMoCzIPLmVuZ2luZS52MS5JdGVtEiMKB2ZhaWx1cmUYDiABKAsyEi5lbmdpbmUudjEuRmFpbHVyZRIlCglub2RlX3J1bnMYDyADKAsyEi5lbmdpbmUudjEuTm9kZVJ1bhIqCgt3YWl0aW5nX2ZvchgQIAMoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhAKCGxhc3Rfc2VxGBEgASgDEhsKE3BhcmVudF9leGVjdXRpb25faWQYEiABKAkSFgoOcGFyZW50X2FkZHJlc3MYEyABKAkSIQoZcmV0cmllZF9mcm9tX2V4ZWN1dGlvbl9pZBgUIAEoCRIsCgh3YWtlc19hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2QQKB05vZGVSdW4SDwoHYWRkcmVzcxgBIAEoCRIPCgdub2RlX2lkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIMCgRwYXRoGAQgAygFEigKBnN0YXR1cxgFIAEoDjIYLmVuZ2luZS52MS5Ob2RlUnVuU3RhdHVzEiQKCGF0dGVtcHRzGAYgAygLMhIuZW5naW5lLnYxLkF0dGVtcHQSLgoGaW5wdXRzGAcgAygLMh4uZW5naW5lLnYxLk5vZGVSdW4uSW5wdXRzRW50cnkSMAoHb3V0cHV0cxgIIAMoCzIfLmVuZ2luZS52MS5Ob2RlUnVuLk91dHB1dHNFbnRyeRIuCgpzdGFydGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgLIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlEg4KBnNvdXJjZRgMIAEoCRIqCgt3YWl0aW5nX2ZvchgNIAEoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhEKCWl0ZXJhdGlvbhgOIAEoBRpCCgtJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBGkMKDE91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBIpwBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgEIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIrgBCgdGYWlsdXJlEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDQoFZmllbGQYBCABKAkSDAoEaGludBgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgSKAoHZGV0YWlscxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIQoFY2F1c2UYCCABKAsyEi5lbmdpbmUudjEuRmFpbHVyZSKiAQoKV2FpdFJlYXNvbhIhCgRraW5kGAEgASgOMhMuZW5naW5lLnYxLldhaXRLaW5kEg8KB2FkZHJlc3MYAiABKAkSDgoGZGV0YWlsGAMgASgJEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzaWduYWwYBSABKAkSFQoNZXhlY3V0aW9uX2lkcxgGIAMoCSKhAQoORXhlY3V0aW9uRXZlbnQSCwoDc2VxGAEgASgDEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIiCgR0eXBlGAMgASgOMhQuZW5naW5lLnYxLkV2ZW50VHlwZRIPCgdhZGRyZXNzGAQgASgJEiUKBGRhdGEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Iv4CChZFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Eh0KC3dvcmtmbG93X2lkGAEgASgJQgiStRgECAEYQBIuCgRtb2RlGAIgASgOMhguZW5naW5lLnYxLkV4ZWN1dGlvbk1vZGVCBpK1GAJIARIdCgx0cmlnZ2VyZWRfYnkYAyABKAlCB5K1GAMY/wESHgoHdmVyc2lvbhgEIAEoBUINkrUYCTkAAAAAAAAAABIoCgVpbnB1dBgFIAMoCzIPLmVuZ2luZS52MS5JdGVtQgiStRgEMKCNBhIfCg90cmlnZ2VyX25vZGVfaWQYBiABKAlCBpK1GAIYQBIgCg9pZGVtcG90ZW5jeV9rZXkYByABKAlCB5K1GAMY/wESPwoEd2FpdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIWkrUYEjkAAAAAAAAAAEEAAAAAACCsQBIoCghwcmlvcml0eRgJIAEoBUIWkrUYEjkAAAAAAABZwEEAAAAAAABZQCKmAQoXRXhlY3V0ZVdvcmtmbG93UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEicKCWV4ZWN1dGlvbhgFIAEoCzIULmVuZ2luZS52MS5FeGVjdXRpb24iXQobQmF0Y2hFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Ej4KCHJlcXVlc3RzGAEgAygLMiEuZW5naW5lLnYxLkV4ZWN1dGVXb3JrZmxvd1JlcXVlc3RCCZK1GAUIATCQTiJXChxCYXRjaEV4ZWN1dGVXb3JrZmxvd1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIVCg1leGVjdXRpb25faWRzGAMgAygJIlIKGUdldEV4ZWN1dGlvblN0YXR1c1JlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFAoMc3VtbWFyeV9vbmx5GAIgASgIIpMBChpHZXRFeGVjdXRpb25TdGF0dXNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSJwoJZXhlY3V0aW9uGAMgASgLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzInsKFFdhaXRFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEkIKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFpK1GBI5AAAAAAAAAABBAAAAAAAgrEAiYgoVV2FpdEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRInCglleGVjdXRpb24YAyABKAsyFC5lbmdpbmUudjEuRXhlY3V0aW9uInAKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoGcmVhc29uGAIgASgJQgeStRgDGOgHEhwKC2NhbmNlbGVkX2J5GAMgASgJQgeStRgDGP8BImcKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIqCgZzdGF0dXMYAyABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzIsICChpHZXRFeGVjdXRpb25IaXN0b3J5UmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEhgKB3VzZXJfaWQYAiABKAlCB5K1GAMY/wESNAoIc3RhdHVzZXMYAyADKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzQgaStRgCMAoSJQoFbGltaXQYBCABKAVCFpK1GBI5AAAAAAAAAABBAAAAAABAj0ASHQoGb2Zmc2V0GAUgASgFQg2StRgJOQAAAAAAAAAAEhsKCnBhZ2VfdG9rZW4YBiABKAlCB5K1GAMY/wESKQoFc2luY2UYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKRAQobR2V0RXhlY3V0aW9uSGlzdG9yeVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIoCgpleGVjdXRpb25zGAMgAygLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhINCgV0b3RhbBgEIAEoAxIXCg9uZXh0X3BhZ2VfdG9rZW4YBSABKAkiWQoVV2F0Y2hFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh8KCGZyb21fc2VxGAIgASgDQg2StRgJOQAAAAAAAAAAIpUBChZXYXRjaEV4ZWN1dGlvblJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhkuZW5naW5lLnYxLkV4ZWN1dGlvbkV2ZW50EiUKCW5vZGVfcnVucxgCIAMoCzISLmVuZ2luZS52MS5Ob2RlUnVuEioKBnN0YXR1cxgDIAEoDjIaLmVuZ2luZS52MS5FeGVjdXRpb25TdGF0dXMiVwoVUGF1c2VFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI6ChZQYXVzZUV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSJYChZSZXN1bWVFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI7ChdSZXN1bWVFeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkirgEKFlNpZ25hbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoEbmFtZRgCIAEoCUIJkrUYBQgBGP8BEicKB3BheWxvYWQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoHYWRkcmVzcxgEIAEoCUIHkrUYAxj/ARIXCgZzZW5kZXIYBSABKAlCB5K1GAMY/wEiOwoXU2lnbmFsRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJInYKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAiABKAgSHQoMdHJpZ2dlcmVkX2J5GAMgASgJQgeStRgDGP8BIlAKFlJldHJ5RXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKSAQoVUmVydW5FeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEhoKCG5vZGVfaWRzGAIgAygJQgiStRgECAEwZBIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAyABKAgSHQoMdHJpZ2dlcmVkX2J5GAQgASgJQgeStRgDGP8BIlAKFlJlcnVuRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKqAgoURm9ya0V4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHwoIZnJvbV9zZXEYAiABKANCDZK1GAk5AAAAAAAA8D8SSAoNZWRpdGVkX2lucHV0cxgDIAMoCzIxLmVuZ2luZS52MS5Gb3JrRXhlY3V0aW9uUmVxdWVzdC5FZGl0ZWRJbnB1dHNFbnRyeRIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YBCABKAgSHQoMdHJpZ2dlcmVkX2J5GAUgASgJQgeStRgDGP8BGkgKEUVkaXRlZElucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiTwoVRm9ya0V4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkirAIKFVJlc29sdmVBdHRlbXB0UmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIaCgdhZGRyZXNzGAIgASgJQgmStRgFCAEY/wESMwoKcmVzb2x1dGlvbhgDIAEoDjIVLmVuZ2luZS52MS5SZXNvbHV0aW9uQgiStRgECAFIARI+CgdvdXRwdXRzGAQgAygLMi0uZW5naW5lLnYxLlJlc29sdmVBdHRlbXB0UmVxdWVzdC5PdXRwdXRzRW50cnkSHAoLcmVzb2x2ZWRfYnkYBSABKAlCB5K1GAMY/wEaQwoMT3V0cHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiOgoWUmVzb2x2ZUF0dGVtcHRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkipQIKD1Rlc3ROb2RlUmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEiUKCHdvcmtmbG93GAIgASgLMhMuZW5naW5lLnYxLldvcmtmbG93EhkKB25vZGVfaWQYAyABKAlCCJK1GAQIARhAEicKBWlucHV0GAQgAygLMg8uZW5naW5lLnYxLkl0ZW1CB5K1GAMwkE4SQQoMbm9kZV9vdXRwdXRzGAUgAygLMisuZW5naW5lLnYxLlRlc3ROb2RlUmVxdWVzdC5Ob2RlT3V0cHV0c0VudHJ5GkcKEE5vZGVPdXRwdXRzRW50cnkSCwoDa2V5GAEgASgJEiIKBXZhbHVlGAIgASgLMhMuZW5naW5lLnYxLkl0ZW1MaXN0OgI4ASJaChBUZXN0Tm9kZVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIkCghub2RlX3J1bhgDIAEoCzISLmVuZ2luZS52MS5Ob2RlUnVuKp0BCg1FeGVjdXRpb25Nb2RlEh4KGkVYRUNVVElPTl9NT0RFX1VOU1BFQ0lGSUVEEAASCgoGTUFOVUFMEAESCwoHVFJJR0dFUhACEgsKB1dFQkhPT0sQAxIMCghTQ0hFRFVMRRAEEgkKBVJFVFJZEAUSDwoLU1VCV09SS0ZMT1cQBhISCg5FUlJPUl9XT1JLRkxPVxAHEggKBFRFU1QQCCqIAQoPRXhlY3V0aW9uU3RhdHVzEiAKHEVYRUNVVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIHCgNORVcQARILCgdSVU5OSU5HEAISCwoHV0FJVElORxADEgoKBlBBVVNFRBAEEgsKB1NVQ0NFU1MQBRIJCgVFUlJPUhAGEgwKCENBTkNFTEVEEAcq+wEKDU5vZGVSdW5TdGF0dXMSHwobTk9ERV9SVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVTk9ERV9SVU5fU1RBVFVTX1JFQURZEAESGwoXTk9ERV9SVU5fU1RBVFVTX1JVTk5JTkcQAhIbChdOT0RFX1JVTl9TVEFUVVNfV0FJVElORxADEh0KGU5PREVfUlVOX1NUQVRVU19TVUNDRUVERUQQBBIaChZOT0RFX1JVTl9TVEFUVVNfRkFJTEVEEAUSGwoXTk9ERV9SVU5fU1RBVFVTX1NLSVBQRUQQBhIcChhOT0RFX1JVTl9TVEFUVVNfQ0FOQ0VMRUQQByrnAQoIV2FpdEtpbmQSGQoVV0FJVF9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPV0FJVF9LSU5EX1RJTUVSEAESFAoQV0FJVF9LSU5EX1NJR05BTBACEhYKEldBSVRfS0lORF9DSElMRFJFThADEhMKD1dBSVRfS0lORF9SRVRSWRAEEh0KGVdBSVRfS0lORF9VTktOT1dOX09VVENPTUUQBRIZChVXQUlUX0tJTkRfQ09OQ1VSUkVOQ1kQBhIUChBXQUlUX0tJTkRfUEFVU0VEEAcSGAoUV0FJVF9LSU5EX1JBVEVfTElNSVQQCCq8BAoJRXZlbnRUeXBlEhoKFkVWRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIgChxFVkVOVF9UWVBFX0VYRUNVVElPTl9TVEFSVEVEEAESHgoaRVZFTlRfVFlQRV9BVFRFTVBUX1NUQVJURUQQAhIdChlFVkVOVF9UWVBFX0lURU1fU1VDQ0VFREVEEAMSHQoZRVZFTlRfVFlQRV9OT0RFX1NVQ0NFRURFRBAEEh0KGUVWRU5UX1RZUEVfQVRURU1QVF9GQUlMRUQQBRIdChlFVkVOVF9UWVBFX05PREVfU1VTUEVOREVEEAYSHAoYRVZFTlRfVFlQRV9OT0RFX0lURVJBVEVEEAcSHAoYRVZFTlRfVFlQRV9OT0RFX0VYUEFOREVEEAgSGgoWRVZFTlRfVFlQRV9USU1FUl9GSVJFRBAJEh4KGkVWRU5UX1RZUEVfU0lHTkFMX1JFQ0VJVkVEEAoSGgoWRVZFTlRfVFlQRV9DSElMRF9FTkRFRBALEh4KGkVWRU5UX1RZUEVfT1VUQ09NRV9VTktOT1dOEAwSHwobRVZFTlRfVFlQRV9PVVRDT01FX1JFU09MVkVEEA0SHwobRVZFTlRfVFlQRV9DQU5DRUxfUkVRVUVTVEVEEA4SHgoaRVZFTlRfVFlQRV9QQVVTRV9SRVFVRVNURUQQDxIfChtFVkVOVF9UWVBFX1JFU1VNRV9SRVFVRVNURUQQEBIeChpFVkVOVF9UWVBFX0VYRUNVVElPTl9FTkRFRBARKm8KClJlc29sdXRpb24SGgoWUkVTT0xVVElPTl9VTlNQRUNJRklFRBAAEhgKFFJFU09MVVRJT05fU1VDQ0VFREVEEAESFQoRUkVTT0xVVElPTl9GQUlMRUQQAhIUChBSRVNPTFVUSU9OX1JFVFJZEANiBnByb3RvMw", [file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChZlbmdpbmUvZXhlY3V0aW9uLnByb3RvEgllbmdpbmUudjEiuwUKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIYChB3b3JrZmxvd192ZXJzaW9uGAMgASgFEhkKEWRlZmluaXRpb25fZGlnZXN0GAQgASgJEiYKBG1vZGUYBSABKA4yGC5lbmdpbmUudjEuRXhlY3V0aW9uTW9kZRIqCgZzdGF0dXMYBiABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEhQKDHRyaWdnZXJlZF9ieRgHIAEoCRIPCgd1c2VyX2lkGAggASgJEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeCgVpbnB1dBgMIAMoCzIPLmVuZ2luZS52MS5JdGVtEh8KBm91dHB1dBgNIAMoCzIPLmVuZ2luZS52MS5JdGVtEiMKB2ZhaWx1cmUYDiABKAsyEi5lbmdpbmUudjEuRmFpbHVyZRIlCglub2RlX3J1bnMYDyADKAsyEi5lbmdpbmUudjEuTm9kZVJ1bhIqCgt3YWl0aW5nX2ZvchgQIAMoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhAKCGxhc3Rfc2VxGBEgASgDEhsKE3BhcmVudF9leGVjdXRpb25faWQYEiABKAkSFgoOcGFyZW50X2FkZHJlc3MYEyABKAkSIQoZcmV0cmllZF9mcm9tX2V4ZWN1dGlvbl9pZBgUIAEoCRIsCgh3YWtlc19hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAioQUKB05vZGVSdW4SDwoHYWRkcmVzcxgBIAEoCRIPCgdub2RlX2lkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIMCgRwYXRoGAQgAygFEigKBnN0YXR1cxgFIAEoDjIYLmVuZ2luZS52MS5Ob2RlUnVuU3RhdHVzEiQKCGF0dGVtcHRzGAYgAygLMhIuZW5naW5lLnYxLkF0dGVtcHQSLgoGaW5wdXRzGAcgAygLMh4uZW5naW5lLnYxLk5vZGVSdW4uSW5wdXRzRW50cnkSMAoHb3V0cHV0cxgIIAMoCzIfLmVuZ2luZS52MS5Ob2RlUnVuLk91dHB1dHNFbnRyeRIuCgpzdGFydGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgLIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlEg4KBnNvdXJjZRgMIAEoCRIqCgt3YWl0aW5nX2ZvchgNIAEoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhEKCWl0ZXJhdGlvbhgOIAEoBRIeCgVzdGVwcxgQIAMoCzIPLmVuZ2luZS52MS5TdGVwEiYKBXVzYWdlGBEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBpCCgtJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBGkMKDE91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBIooBCgRTdGVwEgsKA2tleRgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdmFsdWUYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFdXNhZ2UYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IpwBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgEIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIrgBCgdGYWlsdXJlEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDQoFZmllbGQYBCABKAkSDAoEaGludBgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgSKAoHZGV0YWlscxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIQoFY2F1c2UYCCABKAsyEi5lbmdpbmUudjEuRmFpbHVyZSKiAQoKV2FpdFJlYXNvbhIhCgRraW5kGAEgASgOMhMuZW5naW5lLnYxLldhaXRLaW5kEg8KB2FkZHJlc3MYAiABKAkSDgoGZGV0YWlsGAMgASgJEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzaWduYWwYBSABKAkSFQoNZXhlY3V0aW9uX2lkcxgGIAMoCSKhAQoORXhlY3V0aW9uRXZlbnQSCwoDc2VxGAEgASgDEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIiCgR0eXBlGAMgASgOMhQuZW5naW5lLnYxLkV2ZW50VHlwZRIPCgdhZGRyZXNzGAQgASgJEiUKBGRhdGEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Iv4CChZFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Eh0KC3dvcmtmbG93X2lkGAEgASgJQgiStRgECAEYQBIuCgRtb2RlGAIgASgOMhguZW5naW5lLnYxLkV4ZWN1dGlvbk1vZGVCBpK1GAJIARIdCgx0cmlnZ2VyZWRfYnkYAyABKAlCB5K1GAMY/wESHgoHdmVyc2lvbhgEIAEoBUINkrUYCTkAAAAAAAAAABIoCgVpbnB1dBgFIAMoCzIPLmVuZ2luZS52MS5JdGVtQgiStRgEMKCNBhIfCg90cmlnZ2VyX25vZGVfaWQYBiABKAlCBpK1GAIYQBIgCg9pZGVtcG90ZW5jeV9rZXkYByABKAlCB5K1GAMY/wESPwoEd2FpdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIWkrUYEjkAAAAAAAAAAEEAAAAAACCsQBIoCghwcmlvcml0eRgJIAEoBUIWkrUYEjkAAAAAAABZwEEAAAAAAABZQCKmAQoXRXhlY3V0ZVdvcmtmbG93UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEicKCWV4ZWN1dGlvbhgFIAEoCzIULmVuZ2luZS52MS5FeGVjdXRpb24iXQobQmF0Y2hFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Ej4KCHJlcXVlc3RzGAEgAygLMiEuZW5naW5lLnYxLkV4ZWN1dGVXb3JrZmxvd1JlcXVlc3RCCZK1GAUIATCQTiJXChxCYXRjaEV4ZWN1dGVXb3JrZmxvd1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIVCg1leGVjdXRpb25faWRzGAMgAygJIlIKGUdldEV4ZWN1dGlvblN0YXR1c1JlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFAoMc3VtbWFyeV9vbmx5GAIgASgIIpMBChpHZXRFeGVjdXRpb25TdGF0dXNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSJwoJZXhlY3V0aW9uGAMgASgLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzInsKFFdhaXRFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEkIKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFpK1GBI5AAAAAAAAAABBAAAAAAAgrEAiYgoVV2FpdEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRInCglleGVjdXRpb24YAyABKAsyFC5lbmdpbmUudjEuRXhlY3V0aW9uInAKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoGcmVhc29uGAIgASgJQgeStRgDGOgHEhwKC2NhbmNlbGVkX2J5GAMgASgJQgeStRgDGP8BImcKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIqCgZzdGF0dXMYAyABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzIsICChpHZXRFeGVjdXRpb25IaXN0b3J5UmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEhgKB3VzZXJfaWQYAiABKAlCB5K1GAMY/wESNAoIc3RhdHVzZXMYAyADKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzQgaStRgCMAoSJQoFbGltaXQYBCABKAVCFpK1GBI5AAAAAAAAAABBAAAAAABAj0ASHQoGb2Zmc2V0GAUgASgFQg2StRgJOQAAAAAAAAAAEhsKCnBhZ2VfdG9rZW4YBiABKAlCB5K1GAMY/wESKQoFc2luY2UYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKRAQobR2V0RXhlY3V0aW9uSGlzdG9yeVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIoCgpleGVjdXRpb25zGAMgAygLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhINCgV0b3RhbBgEIAEoAxIXCg9uZXh0X3BhZ2VfdG9rZW4YBSABKAkiWQoVV2F0Y2hFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh8KCGZyb21fc2VxGAIgASgDQg2StRgJOQAAAAAAAAAAIpUBChZXYXRjaEV4ZWN1dGlvblJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhkuZW5naW5lLnYxLkV4ZWN1dGlvbkV2ZW50EiUKCW5vZGVfcnVucxgCIAMoCzISLmVuZ2luZS52MS5Ob2RlUnVuEioKBnN0YXR1cxgDIAEoDjIaLmVuZ2luZS52MS5FeGVjdXRpb25TdGF0dXMiVwoVUGF1c2VFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI6ChZQYXVzZUV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSJYChZSZXN1bWVFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI7ChdSZXN1bWVFeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkirgEKFlNpZ25hbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoEbmFtZRgCIAEoCUIJkrUYBQgBGP8BEicKB3BheWxvYWQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoHYWRkcmVzcxgEIAEoCUIHkrUYAxj/ARIXCgZzZW5kZXIYBSABKAlCB5K1GAMY/wEiOwoXU2lnbmFsRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJInYKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAiABKAgSHQoMdHJpZ2dlcmVkX2J5GAMgASgJQgeStRgDGP8BIlAKFlJldHJ5RXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKSAQoVUmVydW5FeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEhoKCG5vZGVfaWRzGAIgAygJQgiStRgECAEwZBIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAyABKAgSHQoMdHJpZ2dlcmVkX2J5GAQgASgJQgeStRgDGP8BIlAKFlJlcnVuRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKqAgoURm9ya0V4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHwoIZnJvbV9zZXEYAiABKANCDZK1GAk5AAAAAAAA8D8SSAoNZWRpdGVkX2lucHV0cxgDIAMoCzIxLmVuZ2luZS52MS5Gb3JrRXhlY3V0aW9uUmVxdWVzdC5FZGl0ZWRJbnB1dHNFbnRyeRIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YBCABKAgSHQoMdHJpZ2dlcmVkX2J5GAUgASgJQgeStRgDGP8BGkgKEUVkaXRlZElucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiTwoVRm9ya0V4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkirAIKFVJlc29sdmVBdHRlbXB0UmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIaCgdhZGRyZXNzGAIgASgJQgmStRgFCAEY/wESMwoKcmVzb2x1dGlvbhgDIAEoDjIVLmVuZ2luZS52MS5SZXNvbHV0aW9uQgiStRgECAFIARI+CgdvdXRwdXRzGAQgAygLMi0uZW5naW5lLnYxLlJlc29sdmVBdHRlbXB0UmVxdWVzdC5PdXRwdXRzRW50cnkSHAoLcmVzb2x2ZWRfYnkYBSABKAlCB5K1GAMY/wEaQwoMT3V0cHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiOgoWUmVzb2x2ZUF0dGVtcHRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkipQIKD1Rlc3ROb2RlUmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEiUKCHdvcmtmbG93GAIgASgLMhMuZW5naW5lLnYxLldvcmtmbG93EhkKB25vZGVfaWQYAyABKAlCCJK1GAQIARhAEicKBWlucHV0GAQgAygLMg8uZW5naW5lLnYxLkl0ZW1CB5K1GAMwkE4SQQoMbm9kZV9vdXRwdXRzGAUgAygLMisuZW5naW5lLnYxLlRlc3ROb2RlUmVxdWVzdC5Ob2RlT3V0cHV0c0VudHJ5GkcKEE5vZGVPdXRwdXRzRW50cnkSCwoDa2V5GAEgASgJEiIKBXZhbHVlGAIgASgLMhMuZW5naW5lLnYxLkl0ZW1MaXN0OgI4ASJaChBUZXN0Tm9kZVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIkCghub2RlX3J1bhgDIAEoCzISLmVuZ2luZS52MS5Ob2RlUnVuKp0BCg1FeGVjdXRpb25Nb2RlEh4KGkVYRUNVVElPTl9NT0RFX1VOU1BFQ0lGSUVEEAASCgoGTUFOVUFMEAESCwoHVFJJR0dFUhACEgsKB1dFQkhPT0sQAxIMCghTQ0hFRFVMRRAEEgkKBVJFVFJZEAUSDwoLU1VCV09SS0ZMT1cQBhISCg5FUlJPUl9XT1JLRkxPVxAHEggKBFRFU1QQCCqIAQoPRXhlY3V0aW9uU3RhdHVzEiAKHEVYRUNVVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIHCgNORVcQARILCgdSVU5OSU5HEAISCwoHV0FJVElORxADEgoKBlBBVVNFRBAEEgsKB1NVQ0NFU1MQBRIJCgVFUlJPUhAGEgwKCENBTkNFTEVEEAcq+wEKDU5vZGVSdW5TdGF0dXMSHwobTk9ERV9SVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVTk9ERV9SVU5fU1RBVFVTX1JFQURZEAESGwoXTk9ERV9SVU5fU1RBVFVTX1JVTk5JTkcQAhIbChdOT0RFX1JVTl9TVEFUVVNfV0FJVElORxADEh0KGU5PREVfUlVOX1NUQVRVU19TVUNDRUVERUQQBBIaChZOT0RFX1JVTl9TVEFUVVNfRkFJTEVEEAUSGwoXTk9ERV9SVU5fU1RBVFVTX1NLSVBQRUQQBhIcChhOT0RFX1JVTl9TVEFUVVNfQ0FOQ0VMRUQQByrnAQoIV2FpdEtpbmQSGQoVV0FJVF9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPV0FJVF9LSU5EX1RJTUVSEAESFAoQV0FJVF9LSU5EX1NJR05BTBACEhYKEldBSVRfS0lORF9DSElMRFJFThADEhMKD1dBSVRfS0lORF9SRVRSWRAEEh0KGVdBSVRfS0lORF9VTktOT1dOX09VVENPTUUQBRIZChVXQUlUX0tJTkRfQ09OQ1VSUkVOQ1kQBhIUChBXQUlUX0tJTkRfUEFVU0VEEAcSGAoUV0FJVF9LSU5EX1JBVEVfTElNSVQQCCrbBAoJRXZlbnRUeXBlEhoKFkVWRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIgChxFVkVOVF9UWVBFX0VYRUNVVElPTl9TVEFSVEVEEAESHgoaRVZFTlRfVFlQRV9BVFRFTVBUX1NUQVJURUQQAhIdChlFVkVOVF9UWVBFX0lURU1fU1VDQ0VFREVEEAMSHQoZRVZFTlRfVFlQRV9OT0RFX1NVQ0NFRURFRBAEEh0KGUVWRU5UX1RZUEVfQVRURU1QVF9GQUlMRUQQBRIdChlFVkVOVF9UWVBFX05PREVfU1VTUEVOREVEEAYSHAoYRVZFTlRfVFlQRV9OT0RFX0lURVJBVEVEEAcSHAoYRVZFTlRfVFlQRV9OT0RFX0VYUEFOREVEEAgSGgoWRVZFTlRfVFlQRV9USU1FUl9GSVJFRBAJEh4KGkVWRU5UX1RZUEVfU0lHTkFMX1JFQ0VJVkVEEAoSGgoWRVZFTlRfVFlQRV9DSElMRF9FTkRFRBALEh4KGkVWRU5UX1RZUEVfT1VUQ09NRV9VTktOT1dOEAwSHwobRVZFTlRfVFlQRV9PVVRDT01FX1JFU09MVkVEEA0SHwobRVZFTlRfVFlQRV9DQU5DRUxfUkVRVUVTVEVEEA4SHgoaRVZFTlRfVFlQRV9QQVVTRV9SRVFVRVNURUQQDxIfChtFVkVOVF9UWVBFX1JFU1VNRV9SRVFVRVNURUQQEBIeChpFVkVOVF9UWVBFX0VYRUNVVElPTl9FTkRFRBAREh0KGUVWRU5UX1RZUEVfU1RFUF9TVUNDRUVERUQQEipvCgpSZXNvbHV0aW9uEhoKFlJFU09MVVRJT05fVU5TUEVDSUZJRUQQABIYChRSRVNPTFVUSU9OX1NVQ0NFRURFRBABEhUKEVJFU09MVVRJT05fRkFJTEVEEAISFAoQUkVTT0xVVElPTl9SRVRSWRADYgZwcm90bzM", [file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * One execution of a workflow.
@@ -437,6 +437,20 @@ export type NodeRun = Message<"engine.v1.NodeRun"> & {
    * @generated from field: int32 iteration = 14;
    */
   iteration: number;
+
+  /**
+   * What a run that takes many steps has done so far, in order: an agent's calls of its model and its tools.
+   *
+   * @generated from field: repeated engine.v1.Step steps = 16;
+   */
+  steps: Step[];
+
+  /**
+   * What all its attempts consumed, for example tokens and their price; absent when nothing was counted.
+   *
+   * @generated from field: google.protobuf.Struct usage = 17;
+   */
+  usage?: JsonObject | undefined;
 };
 
 /**
@@ -542,6 +556,20 @@ export type NodeRunJson = {
    * @generated from field: int32 iteration = 14;
    */
   iteration?: number;
+
+  /**
+   * What a run that takes many steps has done so far, in order: an agent's calls of its model and its tools.
+   *
+   * @generated from field: repeated engine.v1.Step steps = 16;
+   */
+  steps?: StepJson[];
+
+  /**
+   * What all its attempts consumed, for example tokens and their price; absent when nothing was counted.
+   *
+   * @generated from field: google.protobuf.Struct usage = 17;
+   */
+  usage?: StructJson;
 };
 
 /**
@@ -550,6 +578,83 @@ export type NodeRunJson = {
  */
 export const NodeRunSchema: GenMessage<NodeRun, {jsonType: NodeRunJson}> = /*@__PURE__*/
   messageDesc(file_engine_execution, 1);
+
+/**
+ * One step of a run that takes many. It is stored before the next one begins, and never done twice.
+ *
+ * @generated from message engine.v1.Step
+ */
+export type Step = Message<"engine.v1.Step"> & {
+  /**
+   * Its name, unique in the run, for example `model:2`.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * When it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * What it gave.
+   *
+   * @generated from field: google.protobuf.Value value = 3;
+   */
+  value?: Value | undefined;
+
+  /**
+   * What it consumed; absent when nothing was counted.
+   *
+   * @generated from field: google.protobuf.Struct usage = 4;
+   */
+  usage?: JsonObject | undefined;
+};
+
+/**
+ * One step of a run that takes many. It is stored before the next one begins, and never done twice.
+ *
+ * @generated from message engine.v1.Step
+ */
+export type StepJson = {
+  /**
+   * Its name, unique in the run, for example `model:2`.
+   *
+   * @generated from field: string key = 1;
+   */
+  key?: string;
+
+  /**
+   * When it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: TimestampJson;
+
+  /**
+   * What it gave.
+   *
+   * @generated from field: google.protobuf.Value value = 3;
+   */
+  value?: ValueJson;
+
+  /**
+   * What it consumed; absent when nothing was counted.
+   *
+   * @generated from field: google.protobuf.Struct usage = 4;
+   */
+  usage?: StructJson;
+};
+
+/**
+ * Describes the message engine.v1.Step.
+ * Use `create(StepSchema)` to create a new message.
+ */
+export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
+  messageDesc(file_engine_execution, 2);
 
 /**
  * One try of a run.
@@ -626,7 +731,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 2);
+  messageDesc(file_engine_execution, 3);
 
 /**
  * What went wrong, for the one who must act.
@@ -759,7 +864,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 3);
+  messageDesc(file_engine_execution, 4);
 
 /**
  * Why something does not go on.
@@ -864,7 +969,7 @@ export type WaitReasonJson = {
  * Use `create(WaitReasonSchema)` to create a new message.
  */
 export const WaitReasonSchema: GenMessage<WaitReason, {jsonType: WaitReasonJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 4);
+  messageDesc(file_engine_execution, 5);
 
 /**
  * One fact in the journal of an execution.
@@ -955,7 +1060,7 @@ export type ExecutionEventJson = {
  * Use `create(ExecutionEventSchema)` to create a new message.
  */
 export const ExecutionEventSchema: GenMessage<ExecutionEvent, {jsonType: ExecutionEventJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 5);
+  messageDesc(file_engine_execution, 6);
 
 /**
  * Starts an execution.
@@ -1102,7 +1207,7 @@ export type ExecuteWorkflowRequestJson = {
  * Use `create(ExecuteWorkflowRequestSchema)` to create a new message.
  */
 export const ExecuteWorkflowRequestSchema: GenMessage<ExecuteWorkflowRequest, {jsonType: ExecuteWorkflowRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 6);
+  messageDesc(file_engine_execution, 7);
 
 /**
  * The execution is stored and will be carried out.
@@ -1193,7 +1298,7 @@ export type ExecuteWorkflowResponseJson = {
  * Use `create(ExecuteWorkflowResponseSchema)` to create a new message.
  */
 export const ExecuteWorkflowResponseSchema: GenMessage<ExecuteWorkflowResponse, {jsonType: ExecuteWorkflowResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 7);
+  messageDesc(file_engine_execution, 8);
 
 /**
  * Starts many executions in one transaction.
@@ -1228,7 +1333,7 @@ export type BatchExecuteWorkflowRequestJson = {
  * Use `create(BatchExecuteWorkflowRequestSchema)` to create a new message.
  */
 export const BatchExecuteWorkflowRequestSchema: GenMessage<BatchExecuteWorkflowRequest, {jsonType: BatchExecuteWorkflowRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 8);
+  messageDesc(file_engine_execution, 9);
 
 /**
  * All are stored, or none.
@@ -1291,7 +1396,7 @@ export type BatchExecuteWorkflowResponseJson = {
  * Use `create(BatchExecuteWorkflowResponseSchema)` to create a new message.
  */
 export const BatchExecuteWorkflowResponseSchema: GenMessage<BatchExecuteWorkflowResponse, {jsonType: BatchExecuteWorkflowResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 9);
+  messageDesc(file_engine_execution, 10);
 
 /**
  * Asks how an execution stands.
@@ -1340,7 +1445,7 @@ export type GetExecutionStatusRequestJson = {
  * Use `create(GetExecutionStatusRequestSchema)` to create a new message.
  */
 export const GetExecutionStatusRequestSchema: GenMessage<GetExecutionStatusRequest, {jsonType: GetExecutionStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 10);
+  messageDesc(file_engine_execution, 11);
 
 /**
  * How an execution stands.
@@ -1417,7 +1522,7 @@ export type GetExecutionStatusResponseJson = {
  * Use `create(GetExecutionStatusResponseSchema)` to create a new message.
  */
 export const GetExecutionStatusResponseSchema: GenMessage<GetExecutionStatusResponse, {jsonType: GetExecutionStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 11);
+  messageDesc(file_engine_execution, 12);
 
 /**
  * Waits for the end of an execution.
@@ -1466,7 +1571,7 @@ export type WaitExecutionRequestJson = {
  * Use `create(WaitExecutionRequestSchema)` to create a new message.
  */
 export const WaitExecutionRequestSchema: GenMessage<WaitExecutionRequest, {jsonType: WaitExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 12);
+  messageDesc(file_engine_execution, 13);
 
 /**
  * How it ended, or how it stands when the time ran out.
@@ -1529,7 +1634,7 @@ export type WaitExecutionResponseJson = {
  * Use `create(WaitExecutionResponseSchema)` to create a new message.
  */
 export const WaitExecutionResponseSchema: GenMessage<WaitExecutionResponse, {jsonType: WaitExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 13);
+  messageDesc(file_engine_execution, 14);
 
 /**
  * Stops an execution.
@@ -1592,7 +1697,7 @@ export type CancelExecutionRequestJson = {
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest, {jsonType: CancelExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 14);
+  messageDesc(file_engine_execution, 15);
 
 /**
  * The wish is stored; compensation and children may take a while.
@@ -1655,7 +1760,7 @@ export type CancelExecutionResponseJson = {
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse, {jsonType: CancelExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 15);
+  messageDesc(file_engine_execution, 16);
 
 /**
  * Lists executions, newest first.
@@ -1788,7 +1893,7 @@ export type GetExecutionHistoryRequestJson = {
  * Use `create(GetExecutionHistoryRequestSchema)` to create a new message.
  */
 export const GetExecutionHistoryRequestSchema: GenMessage<GetExecutionHistoryRequest, {jsonType: GetExecutionHistoryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 16);
+  messageDesc(file_engine_execution, 17);
 
 /**
  * A page of executions.
@@ -1879,7 +1984,7 @@ export type GetExecutionHistoryResponseJson = {
  * Use `create(GetExecutionHistoryResponseSchema)` to create a new message.
  */
 export const GetExecutionHistoryResponseSchema: GenMessage<GetExecutionHistoryResponse, {jsonType: GetExecutionHistoryResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 17);
+  messageDesc(file_engine_execution, 18);
 
 /**
  * Follows an execution.
@@ -1928,7 +2033,7 @@ export type WatchExecutionRequestJson = {
  * Use `create(WatchExecutionRequestSchema)` to create a new message.
  */
 export const WatchExecutionRequestSchema: GenMessage<WatchExecutionRequest, {jsonType: WatchExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 18);
+  messageDesc(file_engine_execution, 19);
 
 /**
  * One event, and what it changed.
@@ -1991,7 +2096,7 @@ export type WatchExecutionResponseJson = {
  * Use `create(WatchExecutionResponseSchema)` to create a new message.
  */
 export const WatchExecutionResponseSchema: GenMessage<WatchExecutionResponse, {jsonType: WatchExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 19);
+  messageDesc(file_engine_execution, 20);
 
 /**
  * Stops starting attempts; what runs comes to its end.
@@ -2040,7 +2145,7 @@ export type PauseExecutionRequestJson = {
  * Use `create(PauseExecutionRequestSchema)` to create a new message.
  */
 export const PauseExecutionRequestSchema: GenMessage<PauseExecutionRequest, {jsonType: PauseExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 20);
+  messageDesc(file_engine_execution, 21);
 
 /**
  * The wish is stored.
@@ -2089,7 +2194,7 @@ export type PauseExecutionResponseJson = {
  * Use `create(PauseExecutionResponseSchema)` to create a new message.
  */
 export const PauseExecutionResponseSchema: GenMessage<PauseExecutionResponse, {jsonType: PauseExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 21);
+  messageDesc(file_engine_execution, 22);
 
 /**
  * Goes on after a pause.
@@ -2138,7 +2243,7 @@ export type ResumeExecutionRequestJson = {
  * Use `create(ResumeExecutionRequestSchema)` to create a new message.
  */
 export const ResumeExecutionRequestSchema: GenMessage<ResumeExecutionRequest, {jsonType: ResumeExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 22);
+  messageDesc(file_engine_execution, 23);
 
 /**
  * The wish is stored.
@@ -2187,7 +2292,7 @@ export type ResumeExecutionResponseJson = {
  * Use `create(ResumeExecutionResponseSchema)` to create a new message.
  */
 export const ResumeExecutionResponseSchema: GenMessage<ResumeExecutionResponse, {jsonType: ResumeExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 23);
+  messageDesc(file_engine_execution, 24);
 
 /**
  * Sends a named message to an execution.
@@ -2278,7 +2383,7 @@ export type SignalExecutionRequestJson = {
  * Use `create(SignalExecutionRequestSchema)` to create a new message.
  */
 export const SignalExecutionRequestSchema: GenMessage<SignalExecutionRequest, {jsonType: SignalExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 24);
+  messageDesc(file_engine_execution, 25);
 
 /**
  * The signal is stored: it wakes the oldest run that waits for it, or is kept until one does.
@@ -2327,7 +2432,7 @@ export type SignalExecutionResponseJson = {
  * Use `create(SignalExecutionResponseSchema)` to create a new message.
  */
 export const SignalExecutionResponseSchema: GenMessage<SignalExecutionResponse, {jsonType: SignalExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 25);
+  messageDesc(file_engine_execution, 26);
 
 /**
  * Runs a failed execution again from the nodes that failed; what succeeded is taken over.
@@ -2390,7 +2495,7 @@ export type RetryExecutionRequestJson = {
  * Use `create(RetryExecutionRequestSchema)` to create a new message.
  */
 export const RetryExecutionRequestSchema: GenMessage<RetryExecutionRequest, {jsonType: RetryExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 26);
+  messageDesc(file_engine_execution, 27);
 
 /**
  * A new execution was started.
@@ -2453,7 +2558,7 @@ export type RetryExecutionResponseJson = {
  * Use `create(RetryExecutionResponseSchema)` to create a new message.
  */
 export const RetryExecutionResponseSchema: GenMessage<RetryExecutionResponse, {jsonType: RetryExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 27);
+  messageDesc(file_engine_execution, 28);
 
 /**
  * Runs an execution again from given nodes on; what does not depend on them is taken over.
@@ -2530,7 +2635,7 @@ export type RerunExecutionRequestJson = {
  * Use `create(RerunExecutionRequestSchema)` to create a new message.
  */
 export const RerunExecutionRequestSchema: GenMessage<RerunExecutionRequest, {jsonType: RerunExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 28);
+  messageDesc(file_engine_execution, 29);
 
 /**
  * A new execution was started.
@@ -2593,7 +2698,7 @@ export type RerunExecutionResponseJson = {
  * Use `create(RerunExecutionResponseSchema)` to create a new message.
  */
 export const RerunExecutionResponseSchema: GenMessage<RerunExecutionResponse, {jsonType: RerunExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 29);
+  messageDesc(file_engine_execution, 30);
 
 /**
  * Starts an execution from any point in the journal of another, with other data if wanted.
@@ -2684,7 +2789,7 @@ export type ForkExecutionRequestJson = {
  * Use `create(ForkExecutionRequestSchema)` to create a new message.
  */
 export const ForkExecutionRequestSchema: GenMessage<ForkExecutionRequest, {jsonType: ForkExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 30);
+  messageDesc(file_engine_execution, 31);
 
 /**
  * A new execution was started.
@@ -2747,7 +2852,7 @@ export type ForkExecutionResponseJson = {
  * Use `create(ForkExecutionResponseSchema)` to create a new message.
  */
 export const ForkExecutionResponseSchema: GenMessage<ForkExecutionResponse, {jsonType: ForkExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 31);
+  messageDesc(file_engine_execution, 32);
 
 /**
  * Says what became of an effect whose outcome a crash left unknown.
@@ -2838,7 +2943,7 @@ export type ResolveAttemptRequestJson = {
  * Use `create(ResolveAttemptRequestSchema)` to create a new message.
  */
 export const ResolveAttemptRequestSchema: GenMessage<ResolveAttemptRequest, {jsonType: ResolveAttemptRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 32);
+  messageDesc(file_engine_execution, 33);
 
 /**
  * The decision is stored.
@@ -2887,7 +2992,7 @@ export type ResolveAttemptResponseJson = {
  * Use `create(ResolveAttemptResponseSchema)` to create a new message.
  */
 export const ResolveAttemptResponseSchema: GenMessage<ResolveAttemptResponse, {jsonType: ResolveAttemptResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 33);
+  messageDesc(file_engine_execution, 34);
 
 /**
  * Runs one node on given items, without storing anything.
@@ -2978,7 +3083,7 @@ export type TestNodeRequestJson = {
  * Use `create(TestNodeRequestSchema)` to create a new message.
  */
 export const TestNodeRequestSchema: GenMessage<TestNodeRequest, {jsonType: TestNodeRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 34);
+  messageDesc(file_engine_execution, 35);
 
 /**
  * What the node did.
@@ -3041,7 +3146,7 @@ export type TestNodeResponseJson = {
  * Use `create(TestNodeResponseSchema)` to create a new message.
  */
 export const TestNodeResponseSchema: GenMessage<TestNodeResponse, {jsonType: TestNodeResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 35);
+  messageDesc(file_engine_execution, 36);
 
 /**
  * What started an execution.
@@ -3492,6 +3597,13 @@ export enum EventType {
    * @generated from enum value: EVENT_TYPE_EXECUTION_ENDED = 17;
    */
   EXECUTION_ENDED = 17,
+
+  /**
+   * One step of a run that takes many is done.
+   *
+   * @generated from enum value: EVENT_TYPE_STEP_SUCCEEDED = 18;
+   */
+  STEP_SUCCEEDED = 18,
 }
 
 /**
@@ -3499,7 +3611,7 @@ export enum EventType {
  *
  * @generated from enum engine.v1.EventType
  */
-export type EventTypeJson = "EVENT_TYPE_UNSPECIFIED" | "EVENT_TYPE_EXECUTION_STARTED" | "EVENT_TYPE_ATTEMPT_STARTED" | "EVENT_TYPE_ITEM_SUCCEEDED" | "EVENT_TYPE_NODE_SUCCEEDED" | "EVENT_TYPE_ATTEMPT_FAILED" | "EVENT_TYPE_NODE_SUSPENDED" | "EVENT_TYPE_NODE_ITERATED" | "EVENT_TYPE_NODE_EXPANDED" | "EVENT_TYPE_TIMER_FIRED" | "EVENT_TYPE_SIGNAL_RECEIVED" | "EVENT_TYPE_CHILD_ENDED" | "EVENT_TYPE_OUTCOME_UNKNOWN" | "EVENT_TYPE_OUTCOME_RESOLVED" | "EVENT_TYPE_CANCEL_REQUESTED" | "EVENT_TYPE_PAUSE_REQUESTED" | "EVENT_TYPE_RESUME_REQUESTED" | "EVENT_TYPE_EXECUTION_ENDED";
+export type EventTypeJson = "EVENT_TYPE_UNSPECIFIED" | "EVENT_TYPE_EXECUTION_STARTED" | "EVENT_TYPE_ATTEMPT_STARTED" | "EVENT_TYPE_ITEM_SUCCEEDED" | "EVENT_TYPE_NODE_SUCCEEDED" | "EVENT_TYPE_ATTEMPT_FAILED" | "EVENT_TYPE_NODE_SUSPENDED" | "EVENT_TYPE_NODE_ITERATED" | "EVENT_TYPE_NODE_EXPANDED" | "EVENT_TYPE_TIMER_FIRED" | "EVENT_TYPE_SIGNAL_RECEIVED" | "EVENT_TYPE_CHILD_ENDED" | "EVENT_TYPE_OUTCOME_UNKNOWN" | "EVENT_TYPE_OUTCOME_RESOLVED" | "EVENT_TYPE_CANCEL_REQUESTED" | "EVENT_TYPE_PAUSE_REQUESTED" | "EVENT_TYPE_RESUME_REQUESTED" | "EVENT_TYPE_EXECUTION_ENDED" | "EVENT_TYPE_STEP_SUCCEEDED";
 
 /**
  * Describes the enum engine.v1.EventType.

@@ -15,7 +15,56 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file engine/options.proto.
  */
 export const file_engine_options: GenFile = /*@__PURE__*/
-  fileDesc("ChRlbmdpbmUvb3B0aW9ucy5wcm90bxIJZW5naW5lLnYxIokCCgpGaWVsZFJ1bGVzEhAKCHJlcXVpcmVkGAEgASgIEhQKB21pbl9sZW4YAiABKANIAIgBARIUCgdtYXhfbGVuGAMgASgDSAGIAQESDwoHcGF0dGVybhgEIAEoCRIWCgltaW5faXRlbXMYBSABKANIAogBARIWCgltYXhfaXRlbXMYBiABKANIA4gBARIQCgNndGUYByABKAFIBIgBARIQCgNsdGUYCCABKAFIBYgBARIUCgxkZWZpbmVkX29ubHkYCSABKAhCCgoIX21pbl9sZW5CCgoIX21heF9sZW5CDAoKX21pbl9pdGVtc0IMCgpfbWF4X2l0ZW1zQgYKBF9ndGVCBgoEX2x0ZSqXAQoKUGVybWlzc2lvbhIaChZQRVJNSVNTSU9OX1VOU1BFQ0lGSUVEEAASFQoRUEVSTUlTU0lPTl9QVUJMSUMQARITCg9QRVJNSVNTSU9OX1JFQUQQAhITCg9QRVJNSVNTSU9OX0VESVQQAxIWChJQRVJNSVNTSU9OX09QRVJBVEUQBBIUChBQRVJNSVNTSU9OX0FETUlOEAU6VwoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKA4yFS5lbmdpbmUudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjpMCgVydWxlcxIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY0oYDIAEoCzIVLmVuZ2luZS52MS5GaWVsZFJ1bGVzUgVydWxlc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChRlbmdpbmUvb3B0aW9ucy5wcm90bxIJZW5naW5lLnYxIi4KDFN0cmVhbVJlc3VtZRIQCghwb3NpdGlvbhgBIAEoCRIMCgRmcm9tGAIgASgJIokCCgpGaWVsZFJ1bGVzEhAKCHJlcXVpcmVkGAEgASgIEhQKB21pbl9sZW4YAiABKANIAIgBARIUCgdtYXhfbGVuGAMgASgDSAGIAQESDwoHcGF0dGVybhgEIAEoCRIWCgltaW5faXRlbXMYBSABKANIAogBARIWCgltYXhfaXRlbXMYBiABKANIA4gBARIQCgNndGUYByABKAFIBIgBARIQCgNsdGUYCCABKAFIBYgBARIUCgxkZWZpbmVkX29ubHkYCSABKAhCCgoIX21pbl9sZW5CCgoIX21heF9sZW5CDAoKX21pbl9pdGVtc0IMCgpfbWF4X2l0ZW1zQgYKBF9ndGVCBgoEX2x0ZSqXAQoKUGVybWlzc2lvbhIaChZQRVJNSVNTSU9OX1VOU1BFQ0lGSUVEEAASFQoRUEVSTUlTU0lPTl9QVUJMSUMQARITCg9QRVJNSVNTSU9OX1JFQUQQAhITCg9QRVJNSVNTSU9OX0VESVQQAxIWChJQRVJNSVNTSU9OX09QRVJBVEUQBBIUChBQRVJNSVNTSU9OX0FETUlOEAU6VwoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKA4yFS5lbmdpbmUudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjpRCgZyZXN1bWUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgLMhcuZW5naW5lLnYxLlN0cmVhbVJlc3VtZVIGcmVzdW1lOkwKBXJ1bGVzEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjShgMgASgLMhUuZW5naW5lLnYxLkZpZWxkUnVsZXNSBXJ1bGVzYgZwcm90bzM", [file_google_protobuf_descriptor]);
+
+/**
+ * Where a stream stands, and how to go on from there.
+ *
+ * @generated from message engine.v1.StreamResume
+ */
+export type StreamResume = Message<"engine.v1.StreamResume"> & {
+  /**
+   * Path of the field in a response that says where the stream stands, for example `event.seq`.
+   *
+   * @generated from field: string position = 1;
+   */
+  position: string;
+
+  /**
+   * Field of the request for the first position to send.
+   *
+   * @generated from field: string from = 2;
+   */
+  from: string;
+};
+
+/**
+ * Where a stream stands, and how to go on from there.
+ *
+ * @generated from message engine.v1.StreamResume
+ */
+export type StreamResumeJson = {
+  /**
+   * Path of the field in a response that says where the stream stands, for example `event.seq`.
+   *
+   * @generated from field: string position = 1;
+   */
+  position?: string;
+
+  /**
+   * Field of the request for the first position to send.
+   *
+   * @generated from field: string from = 2;
+   */
+  from?: string;
+};
+
+/**
+ * Describes the message engine.v1.StreamResume.
+ * Use `create(StreamResumeSchema)` to create a new message.
+ */
+export const StreamResumeSchema: GenMessage<StreamResume, {jsonType: StreamResumeJson}> = /*@__PURE__*/
+  messageDesc(file_engine_options, 0);
 
 /**
  * Rules for one field. Names and meaning follow protovalidate's.
@@ -162,7 +211,7 @@ export type FieldRulesJson = {
  * Use `create(FieldRulesSchema)` to create a new message.
  */
 export const FieldRulesSchema: GenMessage<FieldRules, {jsonType: FieldRulesJson}> = /*@__PURE__*/
-  messageDesc(file_engine_options, 0);
+  messageDesc(file_engine_options, 1);
 
 /**
  * What a caller must be allowed to do.
@@ -235,10 +284,18 @@ export const permission: GenExtension<MethodOptions, Permission> = /*@__PURE__*/
   extDesc(file_engine_options, 0);
 
 /**
+ * How a stream that broke off is taken up again. Over HTTP, each event's id is its position.
+ *
+ * @generated from extension: engine.v1.StreamResume resume = 50003;
+ */
+export const resume: GenExtension<MethodOptions, StreamResume> = /*@__PURE__*/
+  extDesc(file_engine_options, 1);
+
+/**
  * What a request's field must satisfy; a request that does not is refused before anything is stored.
  *
  * @generated from extension: engine.v1.FieldRules rules = 50002;
  */
 export const rules: GenExtension<FieldOptions, FieldRules> = /*@__PURE__*/
-  extDesc(file_engine_options, 1);
+  extDesc(file_engine_options, 2);
 
