@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from workflow_engine.models.database import connect
 from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
 from workflow_engine.models.writes import (
@@ -39,6 +40,11 @@ from workflow_engine.models.writes import (
 
 T = TypeVar("T")
 ROW = WorkflowExecution.__table__.columns
+Also = Callable[[Connection], None]
+
+
+def _nothing(connection: Connection) -> None:
+    """Changes nothing along with a change."""
 
 
 class NotFound(Exception):
@@ -111,6 +117,7 @@ class Store:
         self._ownership = Ownership(engine)
         self._writer: Writer | None = None
         self._next_pk = 1
+        self._next_event_pk = 1
 
     @classmethod
     def open(cls, url: str, *, echo: bool = False) -> Store:
@@ -131,6 +138,7 @@ class Store:
             return False
         with self._reading() as connection:
             self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+            self._next_event_pk = (connection.execute(select(func.max(TriggerEvent.pk))).scalar() or 0) + 1
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
 
@@ -177,6 +185,10 @@ class Store:
         pk, self._next_pk = self._next_pk, self._next_pk + 1
         return pk
 
+    def next_trigger_event_pk(self) -> int:
+        pk, self._next_event_pk = self._next_event_pk, self._next_event_pk + 1
+        return pk
+
     async def create_workflow(self, row: dict[str, Any], *, key: str = "", digest: str = "") -> str:
         """Stores a workflow and returns its id, or the id that the same key made before. Raises KeyReused."""
 
@@ -215,17 +227,20 @@ class Store:
 
         return await self.change(change)
 
-    async def delete_workflow(self, id: str, now: int, revision: int | None) -> None:
-        """Raises NotFound, and Stale unless at `revision`."""
+    async def delete_workflow(self, id: str, now: int, revision: int | None, also: Also = _nothing) -> None:
+        """Raises NotFound, and Stale unless at `revision`. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, revision)
             connection.execute(update(Workflow).where(Workflow.id == id).values(deleted_at=now, active=False))
+            also(connection)
 
         await self.change(change)
 
-    async def set_active(self, id: str, active: bool, published_version: int | None = None) -> None:
-        """Raises NotFound."""
+    async def set_active(
+        self, id: str, active: bool, published_version: int | None = None, also: Also = _nothing
+    ) -> None:
+        """Raises NotFound. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, None)
@@ -233,13 +248,17 @@ class Store:
             if published_version is not None:
                 values["published_version"] = published_version
             connection.execute(update(Workflow).where(Workflow.id == id).values(**values))
+            also(connection)
 
         await self.change(change)
 
     async def publish(
-        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int
+        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int, also: Also = _nothing
     ) -> tuple[int, str]:
-        """Makes `definition` the next version and the live one; returns its number and digest."""
+        """Makes `definition` the next version and the live one; returns its number and digest.
+
+        `also` is part of the same transaction; what it raises undoes all of it.
+        """
         digest = digest_of(definition)
 
         def change(connection: Connection) -> tuple[int, str]:
@@ -260,6 +279,7 @@ class Store:
                 )
             )
             connection.execute(update(Workflow).where(Workflow.id == id).values(published_version=version, active=True))
+            also(connection)
             return version, digest
 
         return await self.change(change)

@@ -98,6 +98,8 @@ class _Live:
     """An event in the buffer is too large for the journal."""
     children: list[StartChild] = field(default_factory=list[StartChild])
     """To be stored together with the buffer."""
+    along: Sequence[Write] = ()
+    """To be stored together with its row, while that is not stored."""
     held: list[Perform] = field(default_factory=list[Perform])
     """Effects that wait for the commit of everything before them."""
     tasks: dict[RunKey, asyncio.Task[None]] = field(default_factory=dict[RunKey, "asyncio.Task[None]"])
@@ -257,7 +259,7 @@ class LocalRuntime:
         told: list[Callable[[Exception | None], bool]] = []
         born: list[_Live] = []
         for start, plan in zip(starts, plans, strict=True):
-            live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+            live = self._create(start, plan, now, self._new_id(start, now))
             live.committing = True
             born.append(live)
         stored = [self._when_stored(live) for live in born]
@@ -354,11 +356,14 @@ class LocalRuntime:
             raise self._full()
         plan = await self._definitions.plan(start.digest)
         now = self._clock.now_ms()
-        live = self._create(start, plan, now, new_id("exec", now, self._entropy(10)))
+        live = self._create(start, plan, now, self._new_id(start, now))
         stored = self._when_stored(live)
         self._pump(live)
         await stored
         return live.row.id
+
+    def _new_id(self, start: Start, now: int) -> str:
+        return start.execution_id or new_id("exec", now, self._entropy(10))
 
     def _full(self) -> RuntimeFailure:
         return RuntimeFailure(
@@ -398,7 +403,7 @@ class LocalRuntime:
             priority=start.priority,
         )
         group = _group(plan, start.workflow_id, start.input) if plan.limits else ""
-        live = _Live(row, machine.new(plan), is_new=True)
+        live = _Live(row, machine.new(plan), is_new=True, along=start.along)
         self._remember(live)
         self._take_in(
             live,
@@ -555,7 +560,8 @@ class LocalRuntime:
         if status >= Status.SUCCESS:
             row.ended_at = self._clock.now_ms()
             row.failure_summary = state.failure.message if state.failure else ""
-        writes: list[Write] = [InsertExecution(row)] if is_new else []
+        writes: list[Write] = [InsertExecution(row), *live.along] if is_new else []
+        live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
 
