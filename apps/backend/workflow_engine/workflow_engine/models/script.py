@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.task import Task
-from workflow_engine.models.writes import ExecutionRow, SaveTask, Snapshot
+from workflow_engine.models.trigger import TriggerEvent
+from workflow_engine.models.writes import ExecutionRow, SaveTask, Snapshot, TriggerEventRow
 
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
@@ -31,13 +32,22 @@ def _insert(table: str, columns: Sequence[str], mark: str, rows: int = 1) -> str
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * rows)}"  # noqa: S608 (our names)
 
 
+def _update(table: str, columns: Sequence[str], mark: str) -> str:
+    """The last of `columns` is the key."""
+    sets = ", ".join(f"{column} = {mark}" for column in columns[:-1])
+    return f"UPDATE {table} SET {sets} WHERE {columns[-1]} = {mark}"  # noqa: S608 (our names)
+
+
 EVENT = ("execution_pk", "seq", "data")
 COLUMNS = tuple(column.name for column in WorkflowExecution.__table__.columns)
 CHANGING = ("status", "started_at", "ended_at", "wake_at", "failure_summary", "pk")
 TASK = tuple(column.name for column in Task.__table__.columns)
 NOTICE = ("task_id", "number", "due_at", "tries", "error")
 TASK_CHANGES = "status = excluded.status, closed_at = excluded.closed_at, data = excluded.data"
+TRIGGER_EVENT = tuple(column.name for column in TriggerEvent.__table__.columns)
+DECIDED = ("decided_at", "decision", "execution_id", "detail", "pk")
 _inserted, _changed = attrgetter(*COLUMNS), attrgetter(*CHANGING)
+_delivered, _decided = attrgetter(*TRIGGER_EVENT), attrgetter(*DECIDED)
 
 
 class Script:
@@ -48,8 +58,7 @@ class Script:
     def __init__(self) -> None:
         mark = self.mark
         self._insert = _insert("workflow_execution", COLUMNS, mark)
-        sets = ", ".join(f"{column} = {mark}" for column in CHANGING[:-1])
-        self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._update = _update("workflow_execution", CHANGING, mark)
         self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
         self._snapshot = _insert("execution_snapshot", EVENT, mark)
         self._task = f"{_insert('task', TASK, mark)} ON CONFLICT (id) DO UPDATE SET {TASK_CHANGES}"
@@ -57,6 +66,9 @@ class Script:
         self._assignee = f"{_insert('task_assignee', ('task_id', 'user_id', 'since'), mark)} {unless_there}"
         self._notice = f"{_insert('task_notice', NOTICE, mark)} {unless_there}"
         self._call_off = f"UPDATE task_notice SET due_at = NULL WHERE task_id = {mark}"  # noqa: S608
+        self._deliver = _insert("trigger_event", TRIGGER_EVENT, mark)
+        self._decide = _update("trigger_event", DECIDED, mark)
+        self._move = _update("workflow_trigger", ("cursor", "id"), mark)
 
     def together(self, connection: Connection) -> AbstractContextManager[Any]:
         """Statements in this context may be sent without waiting for the answers to those before."""
@@ -90,6 +102,15 @@ class Script:
         ):
             if rows:
                 cursor.executemany(statement, rows)
+
+    def deliver(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
+        cursor.executemany(self._deliver, [_delivered(row) for row in rows])
+
+    def decide(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
+        cursor.executemany(self._decide, [_decided(row) for row in rows])
+
+    def move(self, cursor: Any, cursors: dict[str, str]) -> None:
+        cursor.executemany(self._move, [(moved, id) for id, moved in cursors.items()])
 
 
 _APPENDS = [(size, _insert("execution_event", EVENT, Script.mark, size)) for size in AT_ONCE]

@@ -28,14 +28,18 @@ from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
 from workflow_engine.models.writes import (
     Append,
+    DecideTriggerEvent,
     Done,
     ExecutionRow,
     InsertExecution,
+    InsertTriggerEvent,
+    MoveCursor,
     OwnershipLost,
     Run,
     SaveTask,
     Snapshot,
     StoreUnavailable,
+    TriggerEventRow,
     WriteRefused,
     Writes,
 )
@@ -196,6 +200,9 @@ class Writer:
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
         tasks: list[SaveTask] = []
+        deliveries: list[TriggerEventRow] = []
+        decisions: list[TriggerEventRow] = []
+        cursors: dict[str, str] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -211,6 +218,12 @@ class Writer:
                         snapshots[write.pk] = write
                     case SaveTask():
                         tasks.append(write)
+                    case InsertTriggerEvent():
+                        deliveries.append(write.row)
+                    case DecideTriggerEvent():
+                        decisions.append(write.row)
+                    case MoveCursor():
+                        cursors[write.trigger_id] = write.cursor
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -228,6 +241,12 @@ class Writer:
                     self._script.snapshot(cursor, list(snapshots.values()))
                 if tasks:
                     self._script.save_tasks(cursor, tasks)
+                if deliveries:
+                    self._script.deliver(cursor, deliveries)
+                if decisions:
+                    self._script.decide(cursor, decisions)
+                if cursors:
+                    self._script.move(cursor, cursors)
             self._ownership.check(connection, counter)
             counter.close()
             cursor.close()
