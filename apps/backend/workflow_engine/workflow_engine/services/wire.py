@@ -19,7 +19,8 @@ from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
-from workflow_engine.utils.structs import fill_struct, to_struct
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.utils.structs import fill_struct, to_struct, to_value
 
 WAITS = {
     "timer": ex.WAIT_KIND_TIMER,
@@ -32,6 +33,7 @@ EVENT_TYPES: dict[type[events.Event], ex.EventType.ValueType] = {
     events.ExecutionStarted: ex.EVENT_TYPE_EXECUTION_STARTED,
     events.AttemptStarted: ex.EVENT_TYPE_ATTEMPT_STARTED,
     events.ItemSucceeded: ex.EVENT_TYPE_ITEM_SUCCEEDED,
+    events.StepSucceeded: ex.EVENT_TYPE_STEP_SUCCEEDED,
     events.NodeSucceeded: ex.EVENT_TYPE_NODE_SUCCEEDED,
     events.AttemptFailed: ex.EVENT_TYPE_ATTEMPT_FAILED,
     events.NodeSuspended: ex.EVENT_TYPE_NODE_SUSPENDED,
@@ -146,6 +148,16 @@ def run_to_proto(record: RunRecord, *, is_running: bool = False) -> ex.NodeRun:
         source=record.source,
         waiting_for=wait_to_proto(record.wait, record.address),
         iteration=record.turn,
+        steps=[
+            ex.Step(
+                key=step.key,
+                at=timestamp(step.at),
+                value=to_value(step.value),
+                usage=to_struct(step.usage) if step.usage else None,
+            )
+            for step in record.steps
+        ],
+        usage=to_struct(record.usage) if record.usage else None,
     )
     fill_ports(made.inputs, record.inputs)
     fill_ports(made.outputs, record.outputs)
@@ -260,7 +272,7 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
         name=node.name,
         summary=node.summary,
         help=node.help,
-        parameter_schema=to_struct(node.parameters.model_json_schema()),
+        parameter_schema=to_struct(form_schema(node)),
         example=to_struct(node.example),
         inputs=[_port(port) for port in shape.inputs],
         outputs=[_port(port) for port in shape.outputs],
@@ -270,6 +282,22 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
             pb.CredentialSlot(name=slot.name, types=slot.types, required=slot.required) for slot in node.credentials
         ],
     )
+
+
+def form_schema(node: Node[Parameters]) -> dict[str, Any]:
+    """The JSON Schema of a node's parameters. A Struct forgets in which order its keys came, so `propertyOrder` says it
+    for every object; `literal` marks parameters in which braces are no expression."""
+    schema = node.parameters.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["propertyOrder"] = list(part["properties"])
+    for name in node.literals & schema.get("properties", {}).keys():
+        schema["properties"][name]["literal"] = True
+    return schema
+
+
+def ports_to_proto(shape: Shape) -> ws.NodePorts:
+    return ws.NodePorts(inputs=map(_port, shape.inputs), outputs=map(_port, shape.outputs))
 
 
 def _port(port: Port) -> pb.Port:
