@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.writes import (
     Append,
     Done,
@@ -84,7 +85,9 @@ class _Submission:
 class Writer:
     """The one writer of a database. `submit` from a running event loop; `done` is called in that loop."""
 
-    def __init__(self, dialect: str, ownership: Ownership, on_lost: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, dialect: str, ownership: Ownership | SharedAccess, on_lost: Callable[[], None] | None = None
+    ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
         self._queue: deque[_Submission] = deque()
         self._wake = threading.Condition()
@@ -252,11 +255,12 @@ def _insert_into(table: str, columns: list[str], mark: str) -> str:
 
 
 def _values(row: ExecutionRow, columns: list[str]) -> tuple[Any, ...]:
-    return tuple(
-        # Nodes write failures, and PostgreSQL takes no NUL in a text.
-        row.failure_summary[:SUMMARY].replace("\0", "\ufffd") if name == "failure_summary" else getattr(row, name)
-        for name in columns
-    )
+    return tuple(summary(row.failure_summary) if name == "failure_summary" else getattr(row, name) for name in columns)
+
+
+def summary(failure: str) -> str:
+    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
+    return failure[:SUMMARY].replace("\0", "\ufffd")
 
 
 def _run(connection: Connection, run: Run) -> Callable[[], None]:
