@@ -29,12 +29,13 @@ Language: it is checked when the workflow is saved, can not loop for ever, and r
 | `execution`, `workflow` | `execution.id`, `execution.started_at`, `workflow.id`, `workflow.timezone` |
 | `now` | the time when the attempt began |
 | `run` | `run.index` and `run.path` inside loops and maps, `run.turn`, `run.attempt`, `run.item_index` |
+| `from_ai` | in a node that an agent uses as a tool, what its model gives: `from_ai.city` |
 
 A node has to be named in the expression itself, and it has to run before the one that reads it; both are checked when
 the workflow is saved. What a body of a loop delivers is read from the loop's `done` port, not from inside.
 
 n8n's spellings are understood: `$json`, `$node["Fetch"]`, `$('Fetch').item`, `$items`, `$input.first()`, `$now`,
-`$vars`, `$execution`, `$workflow`.
+`$vars`, `$execution`, `$workflow`, `$fromAI('city')`.
 
 ## Absence
 

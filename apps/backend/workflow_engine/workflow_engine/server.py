@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -17,6 +18,8 @@ from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
 from workflow_engine.api.edge import HttpServer, application
+from workflow_engine.api.middleware import middleware
+from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -33,6 +36,7 @@ from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
+from workflow_engine.services.calls import Calls
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.workflow_service import WorkflowService
@@ -124,8 +128,9 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
+        calls = Calls()
         server = grpc.aio.server(
-            interceptors=[ContractInterceptor()],
+            interceptors=[ContractInterceptor(calls)],
             options=[
                 ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
                 ("grpc.max_send_message_length", settings.grpc_max_message_bytes),
@@ -134,28 +139,23 @@ async def start(
             ],
         )
         backend = Backend(store, definitions, runtime, registry, clock, blobs)
-        workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(WorkflowService(backend), server)
-        # The generated bases answer UNIMPLEMENTED: these services are in the contract, and still to be written.
-        workflow_service_pb2_grpc.add_AIAgentServiceServicer_to_server(
-            workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
-            server,
-        )
-        workflow_service_pb2_grpc.add_IntegrationServiceServicer_to_server(
+        # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
+        servicers: dict[str, Any] = {
+            "WorkflowService": WorkflowService(backend),
+            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             # Its OAuth RPCs are still to be written.
-            IntegrationService(backend, vault),  # type: ignore[abstract]
-            server,
-        )
-        workflow_service_pb2_grpc.add_TriggerServiceServicer_to_server(
-            workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
-            server,
-        )
+            "IntegrationService": IntegrationService(backend, vault),  # type: ignore[abstract]
+            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+        }
+        for name, servicer in servicers.items():
+            getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = []
-        edge = HttpServer(application(routes), settings.http_host, settings.http_port)
+        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes()]
+        edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await server.start()

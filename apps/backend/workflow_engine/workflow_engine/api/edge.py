@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,17 +17,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from workflow_engine.api.middleware import HANDLERS
+from workflow_engine.api.rest.problems import problem
+
 GRACE = 5
 """Seconds that requests under way may take once the server stops."""
 
 
-def application(routes: Sequence[BaseRoute], middleware: Sequence[Middleware] = ()) -> Starlette:
-    """Everything that is served over HTTP. Routes are tried in order."""
-    return Starlette(routes=[Route("/healthz", _alive), *routes], middleware=middleware)
+def application(
+    routes: Sequence[BaseRoute], middleware: Sequence[Middleware] = (), *, is_ready: Callable[[], bool] = lambda: True
+) -> Starlette:
+    """Everything that is served over HTTP. Routes are tried in order. `is_ready` says whether to send requests here."""
 
+    async def alive(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
 
-async def _alive(request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
+    async def ready(request: Request) -> Response:
+        if is_ready() and not app.state.closing.is_set():
+            return JSONResponse({"status": "ready"})
+        return problem(503, "the server is starting or stopping")
+
+    health = [Route("/healthz", alive), Route("/readyz", ready)]
+    app = Starlette(routes=[*health, *routes], middleware=middleware, exception_handlers=HANDLERS)
+    app.state.closing = asyncio.Event()
+    return app
 
 
 class _Uvicorn(uvicorn.Server):
@@ -50,6 +63,7 @@ class HttpServer:
     """Serves an application on a socket of its own. Raises OSError when the address is taken."""
 
     def __init__(self, app: Starlette, host: str, port: int) -> None:
+        self._app = app
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=2048)
         self.port = int(self._socket.getsockname()[1])
@@ -81,6 +95,8 @@ class HttpServer:
     async def close(self) -> None:
         """Takes no more requests, and lets those under way end."""
         self._server.should_exit = True
+        # Streams would otherwise hold the server up until their time is over.
+        self._app.state.closing.set()
         if self._serving is not None:
             await self._serving
         self._socket.close()

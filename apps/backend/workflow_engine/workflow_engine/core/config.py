@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     public_url: str = Field(default="", pattern=r"^$|^https?://[^\s/]+(/[^\s?#]*)?$")
     """Where people and other systems reach `http_port`, for links in mails and webhooks' addresses; `http_host` and
     `http_port` when empty."""
+    http_max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=4096)
+    """Largest body of an HTTP request."""
+    cors_origins: Annotated[list[str], NoDecode] = []
+    """Origins whose pages may call the REST gateway from a browser, comma-separated: `https://app.example.com`."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secret_key: SecretStr = SecretStr("")
     """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
@@ -65,7 +69,7 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("egress_allow", mode="before")
+    @field_validator("egress_allow", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

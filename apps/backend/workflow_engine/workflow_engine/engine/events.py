@@ -17,20 +17,20 @@ FORMAT = b"\x01"
 """The version of the encoding; the first byte of every stored event."""
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """The common head: when the driver saw it, in epoch milliseconds."""
 
     at: int
 
 
-class RunEvent(Event, frozen=True, array_like=True, kw_only=True):
+class RunEvent(Event, frozen=True, array_like=True, kw_only=True, gc=False):
     """A fact about one run: a node, in one iteration of each scope around it."""
 
     node: str
     path: tuple[int, ...] = ()
 
 
-class ChildSpec(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class ChildSpec(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """An execution that a node asks for."""
 
     id: str
@@ -41,7 +41,7 @@ class ChildSpec(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     input: list[Item] = []
 
 
-class ChildResult(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class ChildResult(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """How a child execution ended."""
 
     id: str
@@ -51,14 +51,14 @@ class ChildResult(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     failure: Failure | None = None
 
 
-class AttemptStarted(RunEvent, frozen=True, array_like=True, tag="as", kw_only=True):
+class AttemptStarted(RunEvent, frozen=True, array_like=True, tag="as", kw_only=True, gc=False):
     """The intent to perform an at-most-once effect; stored before the effect."""
 
     attempt: int
     turn: int = 0
 
 
-class ItemSucceeded(RunEvent, frozen=True, array_like=True, tag="is", kw_only=True):
+class ItemSucceeded(RunEvent, frozen=True, array_like=True, tag="is", kw_only=True, gc=False):
     """One item of a per-item run is done and will not be performed again by a later attempt."""
 
     attempt: int
@@ -66,7 +66,7 @@ class ItemSucceeded(RunEvent, frozen=True, array_like=True, tag="is", kw_only=Tr
     outputs: Outputs
 
 
-class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=True):
+class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=True, gc=False):
     """A run has its outputs."""
 
     attempt: int
@@ -81,7 +81,7 @@ class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=Tr
     """What the attempt consumed, e.g. tokens."""
 
 
-class AttemptFailed(RunEvent, frozen=True, array_like=True, tag="af", kw_only=True):
+class AttemptFailed(RunEvent, frozen=True, array_like=True, tag="af", kw_only=True, gc=False):
     """An attempt failed; whether it is retried follows from the node's policy."""
 
     attempt: int
@@ -89,7 +89,7 @@ class AttemptFailed(RunEvent, frozen=True, array_like=True, tag="af", kw_only=Tr
     failure: Failure
 
 
-class NodeSuspended(RunEvent, frozen=True, array_like=True, tag="nw", kw_only=True):
+class NodeSuspended(RunEvent, frozen=True, array_like=True, tag="nw", kw_only=True, gc=False):
     """A run waits: for a time, a signal, its children, or whichever comes first."""
 
     attempt: int
@@ -105,14 +105,14 @@ class NodeSuspended(RunEvent, frozen=True, array_like=True, tag="nw", kw_only=Tr
     """What the node wants back when it resumes, e.g. the form it asked for."""
 
 
-class NodeIterated(RunEvent, frozen=True, array_like=True, tag="ni", kw_only=True):
+class NodeIterated(RunEvent, frozen=True, array_like=True, tag="ni", kw_only=True, gc=False):
     """A loop opened iteration `turn` with these items."""
 
     turn: int
     items: list[Item]
 
 
-class NodeExpanded(RunEvent, frozen=True, array_like=True, tag="nx", kw_only=True):
+class NodeExpanded(RunEvent, frozen=True, array_like=True, tag="nx", kw_only=True, gc=False):
     """A map opened one branch for each batch."""
 
     batches: list[list[Item]]
@@ -127,7 +127,7 @@ Outcome: TypeAlias = NodeSucceeded | NodeIterated | NodeExpanded
 """What a run's turn may be taken over as."""
 
 
-class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=True):
+class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=True, gc=False):
     """The first event of every execution."""
 
     execution_id: str
@@ -146,7 +146,7 @@ class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=Tr
     """Run just this node, on `input` (testing one node)."""
 
 
-class TimerFired(RunEvent, frozen=True, array_like=True, tag="tf", kw_only=True):
+class TimerFired(RunEvent, frozen=True, array_like=True, tag="tf", kw_only=True, gc=False):
     """A deadline has passed; an empty node stands for the whole execution."""
 
     kind: str
@@ -154,7 +154,7 @@ class TimerFired(RunEvent, frozen=True, array_like=True, tag="tf", kw_only=True)
     token: int
 
 
-class SignalReceived(Event, frozen=True, array_like=True, tag="sg", kw_only=True):
+class SignalReceived(Event, frozen=True, array_like=True, tag="sg", kw_only=True, gc=False):
     """Someone outside sent a named message; it wakes the oldest run that waits for it, or is kept until one does."""
 
     name: str
@@ -165,19 +165,19 @@ class SignalReceived(Event, frozen=True, array_like=True, tag="sg", kw_only=True
     path: tuple[int, ...] | None = None
 
 
-class ChildEnded(RunEvent, frozen=True, array_like=True, tag="ce", kw_only=True):
+class ChildEnded(RunEvent, frozen=True, array_like=True, tag="ce", kw_only=True, gc=False):
     """A child that this run waits for has ended."""
 
     result: ChildResult
 
 
-class OutcomeUnknown(RunEvent, frozen=True, array_like=True, tag="ou", kw_only=True):
+class OutcomeUnknown(RunEvent, frozen=True, array_like=True, tag="ou", kw_only=True, gc=False):
     """The process died between the intent and the result of an at-most-once effect."""
 
     attempt: int
 
 
-class OutcomeResolved(RunEvent, frozen=True, array_like=True, tag="or", kw_only=True):
+class OutcomeResolved(RunEvent, frozen=True, array_like=True, tag="or", kw_only=True, gc=False):
     """A person said what became of an unknown outcome."""
 
     decision: str
@@ -186,20 +186,20 @@ class OutcomeResolved(RunEvent, frozen=True, array_like=True, tag="or", kw_only=
     by: str = ""
 
 
-class CancelRequested(Event, frozen=True, array_like=True, tag="cr", kw_only=True):
+class CancelRequested(Event, frozen=True, array_like=True, tag="cr", kw_only=True, gc=False):
     reason: str = ""
     by: str = ""
 
 
-class PauseRequested(Event, frozen=True, array_like=True, tag="pr", kw_only=True):
+class PauseRequested(Event, frozen=True, array_like=True, tag="pr", kw_only=True, gc=False):
     by: str = ""
 
 
-class ResumeRequested(Event, frozen=True, array_like=True, tag="rr", kw_only=True):
+class ResumeRequested(Event, frozen=True, array_like=True, tag="rr", kw_only=True, gc=False):
     by: str = ""
 
 
-class ExecutionEnded(Event, frozen=True, array_like=True, tag="ee", kw_only=True):
+class ExecutionEnded(Event, frozen=True, array_like=True, tag="ee", kw_only=True, gc=False):
     """The last event of every execution."""
 
     status: str

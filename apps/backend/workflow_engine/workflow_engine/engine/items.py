@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+# These records are made by the million and can be in no cycle, so that the garbage collector need not look (gc=False).
 Json: TypeAlias = Any
 """A JSON value: None, bool, int (64 bits), float, str, list or dict with string keys."""
 
 
-class BinaryRef(msgspec.Struct, frozen=True, array_like=True):
+class BinaryRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A reference to bytes in the blob store; the bytes themselves never travel with an item."""
 
     id: str
@@ -21,7 +22,7 @@ class BinaryRef(msgspec.Struct, frozen=True, array_like=True):
     file_name: str = ""
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True):
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record on a connection."""
 
     json: dict[str, Json] = {}
@@ -35,7 +36,14 @@ Outputs: TypeAlias = dict[str, list[Item]]
 """Items by output port. A port that is absent is dead; a port with an empty list lives and delivers nothing."""
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True):
+def flat(ports: Outputs) -> Items:
+    """The items of all ports, one port after the other; it may be the port's own list, so leave it as it is."""
+    if len(ports) == 1:
+        return next(iter(ports.values()))
+    return [item for items in ports.values() for item in items]
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why an attempt, a node or an execution failed, in words for the person who must act."""
 
     reason: str

@@ -46,7 +46,7 @@ from workflow_engine.engine.events import (
     SignalReceived,
     TimerFired,
 )
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
 from workflow_engine.engine.plan import ROOT, Link, Plan, PlanNode
 from workflow_engine.engine.shape import DONE, ERROR, RETURN, Effect, JoinKind, Scope
 from workflow_engine.engine.state import (
@@ -137,8 +137,14 @@ def expects(state: State, event: AnyEvent) -> bool:
 
 def apply(state: State, event: AnyEvent) -> State:
     """Takes one event into `state`, in place, and returns it. Events that no longer mean anything change nothing."""
+    take(state, event)
+    return state
+
+
+def take(state: State, event: AnyEvent) -> bool:
+    """`apply`, for whoever has to know whether the event still meant anything."""
     if not expects(state, event):
-        return state
+        return False
     match event:
         case NodeSucceeded():
             _succeed(state, event)
@@ -177,7 +183,7 @@ def apply(state: State, event: AnyEvent) -> State:
         case ExecutionEnded():
             state.status = event.status
             state.failure = event.failure
-    return state
+    return True
 
 
 def _key(state: State, event: RunEvent) -> RunKey:
@@ -247,7 +253,7 @@ def _complete(state: State, key: RunKey, node: PlanNode, outputs: Outputs, endin
         state.outputs[key] = outputs
     if node.undo >= 0:
         state.undo.append((node.undo, key[1], outputs.get("main", [])))
-    if node.shape.responds or (node.scope == ROOT and not node.leads_on):
+    if node.gives_result:
         state.results[node.index] = outputs
     _settle_all(state, frame, node, outputs)
 
@@ -837,4 +843,4 @@ def _known_outcome(state: State, key: RunKey, node: PlanNode, work: Work, now: i
 
 def _passed(node: PlanNode, inputs: Outputs) -> Outputs:
     """A disabled node hands its items to its first way out."""
-    return {node.first_output: [item for items in inputs.values() for item in items]}
+    return {node.first_output: flat(inputs)}

@@ -99,6 +99,8 @@ class PlanNode:
     on_unknown: str
     """`park`, `retry` or `fail`."""
     disabled: bool
+    notes: str
+    """What people wrote about it; for a tool, what its model is told."""
     pinned: Outputs | None
     credentials: dict[str, str]
     undo: int = -1
@@ -107,6 +109,8 @@ class PlanNode:
     """Runs by itself: neither a part that others bind nor an undo step."""
     keeps_outputs: bool = False
     """Some expression names it, so its outputs stay in memory while its frame is open."""
+    gives_result: bool = False
+    """What it delivers is the execution's result, or a part of it."""
     inbound: int = 0
     """Data connections that must settle before it runs."""
     outgoing: dict[str, list[Link]] = field(default_factory=dict[str, list[Link]])
@@ -233,6 +237,7 @@ class _Builder:
         self.check_timezone()
         self.add_nodes()
         self.add_connections()
+        self.bind_parts()
         self.bind_undo()
         if not any(issue.is_error for issue in self.issues):
             order = self.order()
@@ -357,6 +362,7 @@ class _Builder:
             on_error="stop" if on_error == "unspecified" else on_error,
             on_unknown=_unknown_outcome(node.on_unknown_outcome),
             disabled=node.disabled,
+            notes=node.notes.strip(),
             pinned=_pinned(node),
             credentials=dict(node.credentials),
             is_flow=not shape.is_part,
@@ -435,6 +441,57 @@ class _Builder:
             field=where,
             suggestion=closest(name, names) or has,
         )
+
+    def bind_parts(self) -> None:
+        """A node that others bind is theirs: it takes no part in the flow of items."""
+        bound = {part for node in self.nodes for parts in node.parts.values() for part in parts}
+        for node in self.nodes:
+            if node.index in bound and (node.inbound or node.outgoing):
+                self.error(
+                    "PART_CONNECTED",
+                    f"{node.id!r} is bound by another node, so no items can flow through it as well",
+                    node=node.id,
+                    field="connections",
+                    suggestion="make a copy of it: one to be bound, one in the flow",
+                )
+            elif node.index in bound:
+                node.is_flow = False
+            elif node.template.arguments and not node.shape.is_part:
+                self.error(
+                    "FROM_AI_OUTSIDE_TOOL",
+                    f"{node.id!r} leaves {', '.join(each.name for each in node.template.arguments)} to a model, "
+                    "but no agent uses it as a tool",
+                    node=node.id,
+                    field="parameters",
+                    suggestion="connect its 'tool' port to an agent's 'tools', or write the value itself",
+                )
+        for ring in self.part_rings():
+            names = " -> ".join(self.nodes[index].id for index in [*ring, ring[0]])
+            self.error(
+                "PART_CYCLE",
+                f"{names} bind each other in a ring",
+                node=self.nodes[ring[0]].id,
+                field="connections",
+                suggestion="remove one of these connections",
+            )
+
+    def part_rings(self) -> Iterable[list[int]]:
+        """The first ring of nodes that bind each other, if there is one."""
+        done: set[int] = set()
+
+        def search(index: int, path: list[int]) -> list[int] | None:
+            if index in path:
+                return path[path.index(index) :]
+            if index in done:
+                return None
+            for part in (each for parts in self.nodes[index].parts.values() for each in parts):
+                if ring := search(part, [*path, index]):
+                    return ring
+            done.add(index)
+            return None
+
+        found = (search(node.index, []) for node in self.nodes if node.parts)
+        return [ring for ring in found if ring][:1]
 
     def bind_undo(self) -> None:
         undone: dict[str, str] = {}
@@ -691,6 +748,10 @@ class _Builder:
             for owner in owners
         }
         root = [self.nodes[index] for index in members[ROOT]]
+        leaves = tuple(node.index for node in root if not node.leads_on)
+        responders = tuple(node.index for node in self.nodes if node.shape.responds)
+        for index in {*leaves, *responders}:
+            self.nodes[index].gives_result = True
         settings = self.workflow.settings
         return Plan(
             workflow_id=self.workflow.id,
@@ -709,8 +770,8 @@ class _Builder:
             concurrency_key=self.concurrency_key,
             priority=settings.priority,
             vars=struct_to_dict(self.workflow.vars),
-            leaves=tuple(node.index for node in root if not node.leads_on),
-            responders=tuple(node.index for node in self.nodes if node.shape.responds),
+            leaves=leaves,
+            responders=responders,
             entries=tuple(node.index for node in root if not node.inbound),
         )
 

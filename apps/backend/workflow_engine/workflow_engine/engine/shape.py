@@ -73,6 +73,7 @@ class Port:
 
 
 MAIN = Port("main")
+TOOL = Port("tool", PortKind.RESOURCE, "tool", description="Lets an agent use this node.")
 BODY, RETURN, DONE, ERROR = "body", "return", "done", "error"
 """Port names with a meaning of their own: a scope's first body port, its way back, its result, and failed items."""
 

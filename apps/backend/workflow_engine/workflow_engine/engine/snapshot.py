@@ -6,7 +6,6 @@ write the same one. What the driver had been asked for when it was taken is aske
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, get_type_hints
 
 import msgspec
@@ -19,7 +18,7 @@ VERSION = 1
 
 _TRANSIENT = {"plan", "abort", "start", "changes"}
 _HINTS = {name: hint for name, hint in get_type_hints(State).items() if name not in _TRANSIENT}
-_FIELDS = [field.name for field in fields(State) if field.name in _HINTS]
+_FIELDS = [name for name in State.__struct_fields__ if name in _HINTS]
 _Snapshot: Any = msgspec.defstruct(
     "_Snapshot",
     [("version", int), *((name, list[RunKey] if name == "ready" else _HINTS[name]) for name in _FIELDS)],

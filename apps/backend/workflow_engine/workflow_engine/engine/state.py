@@ -7,13 +7,12 @@ no longer here, because its outputs have been handed on.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
 
 from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Outcome
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ROOT, Plan, PlanNode
 
 RunKey: TypeAlias = tuple[int, tuple[int, ...]]
@@ -26,7 +25,7 @@ RunKeyByName: TypeAlias = tuple[str, tuple[int, ...]]
 
 def address(node: str, path: tuple[int, ...]) -> str:
     """How people write a run: `node[0][3]`."""
-    return node + "".join(f"[{index}]" for index in path)
+    return node + "".join(f"[{index}]" for index in path) if path else node
 
 
 def parse_address(written: str) -> RunKeyByName:
@@ -37,7 +36,7 @@ def parse_address(written: str) -> RunKeyByName:
     return node, tuple(int(index) for index in indexes.removesuffix("]").split("]["))
 
 
-class Resume(msgspec.Struct, frozen=True, array_like=True):
+class Resume(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why a waiting run goes on."""
 
     kind: str
@@ -50,7 +49,7 @@ class Resume(msgspec.Struct, frozen=True, array_like=True):
     """What the node left behind when it suspended."""
 
 
-class Work(msgspec.Struct, frozen=True):
+class Work(msgspec.Struct, frozen=True, gc=False):
     """What an attempt works on; the same from the first attempt to the last."""
 
     inputs: Outputs
@@ -62,13 +61,13 @@ class Work(msgspec.Struct, frozen=True):
     resume: Resume | None = None
 
 
-class Scheduled(msgspec.Struct, frozen=True, tag=True):
+class Scheduled(msgspec.Struct, frozen=True, tag=True, gc=False):
     """May start as soon as the driver has room."""
 
     work: Work
 
 
-class Running(msgspec.Struct, frozen=True, tag=True):
+class Running(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Handed to the driver; its outcome comes back as an event."""
 
     work: Work
@@ -76,7 +75,7 @@ class Running(msgspec.Struct, frozen=True, tag=True):
     """The intent is in the journal: after a crash nobody knows whether the effect happened."""
 
 
-class Backoff(msgspec.Struct, frozen=True, tag=True):
+class Backoff(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Failed, and will be tried again when the timer fires."""
 
     work: Work
@@ -85,7 +84,7 @@ class Backoff(msgspec.Struct, frozen=True, tag=True):
     failure: Failure
 
 
-class Waiting(msgspec.Struct, frozen=True, tag=True):
+class Waiting(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Suspended by its own code."""
 
     work: Work
@@ -98,20 +97,20 @@ class Waiting(msgspec.Struct, frozen=True, tag=True):
     data: dict[str, Json]
 
 
-class Parked(msgspec.Struct, frozen=True, tag=True):
+class Parked(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The outcome of an at-most-once effect is unknown, and a person must say what became of it."""
 
     work: Work
 
 
-class Looping(msgspec.Struct, frozen=True, tag=True):
+class Looping(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A loop with one iteration open."""
 
     work: Work
     collected: Items
 
 
-class Mapping(msgspec.Struct, tag=True):
+class Mapping(msgspec.Struct, tag=True, gc=False):
     """A map with some branches open. The one record that changes in place: it may have a million results."""
 
     work: Work
@@ -130,22 +129,22 @@ class Mapping(msgspec.Struct, tag=True):
 RunState: TypeAlias = Scheduled | Running | Backoff | Waiting | Parked | Looping | Mapping
 
 
-class Succeeded(msgspec.Struct, frozen=True):
+class Succeeded(msgspec.Struct, frozen=True, gc=False):
     outputs: Outputs
     source: str = ""
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
     outputs: Outputs = {}
     """What went on all the same: failed items on the error port, or the input when the node continues."""
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class Skipped(msgspec.Struct, frozen=True, gc=False):
     """Every path into it was dead."""
 
 
-class Canceled(msgspec.Struct, frozen=True):
+class Canceled(msgspec.Struct, frozen=True, gc=False):
     """Stopped before it had an outcome."""
 
 
@@ -153,8 +152,7 @@ Ending: TypeAlias = Succeeded | Failed | Skipped | Canceled
 Change: TypeAlias = tuple[RunKey, RunState | Ending]
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(msgspec.Struct, gc=False):
     """One pass through a scope's nodes."""
 
     owner: int
@@ -163,14 +161,14 @@ class Frame:
     """Connections that each node still waits for; a node leaves when it starts or is skipped."""
     unsettled: int
     """Nodes without an outcome; the frame closes at zero."""
-    inbox: dict[int, list[tuple[int, str, Items]]] = field(default_factory=dict[int, list[tuple[int, str, Items]]])
+    inbox: dict[int, list[tuple[int, str, Items]]] = {}
     """Deliveries to nodes that have not started: (ordinal of the connection, port, items)."""
-    active: set[int] = field(default_factory=set[int])
+    active: set[int] = set()
     """Nodes with a run in `State.runs`."""
-    returned: list[tuple[int, Items]] = field(default_factory=list[tuple[int, Items]])
+    returned: list[tuple[int, Items]] = []
 
 
-class Perform(msgspec.Struct, frozen=True):
+class Perform(msgspec.Struct, frozen=True, gc=False):
     """Run a node's code once. Start it only after every event before it is stored, unless the node is pure."""
 
     key: RunKey
@@ -183,7 +181,7 @@ class Perform(msgspec.Struct, frozen=True):
         return self.work.attempt >= self.node.retry.max_attempts
 
 
-class StartChild(msgspec.Struct, frozen=True):
+class StartChild(msgspec.Struct, frozen=True, gc=False):
     """Start an execution. Store its first event in the same transaction as `Ready.append`."""
 
     key: RunKey
@@ -191,26 +189,24 @@ class StartChild(msgspec.Struct, frozen=True):
     detached: bool
 
 
-@dataclass(slots=True)
-class Ready:
+class Ready(msgspec.Struct, gc=False):
     """What the driver has to do, in this order."""
 
-    append: list[AnyEvent] = field(default_factory=list[AnyEvent])
+    append: list[AnyEvent] = []
     """Already applied; store them first."""
-    start: list[StartChild] = field(default_factory=list[StartChild])
+    start: list[StartChild] = []
     """Store these together with `append`: both or neither."""
-    abort: list[RunKey] = field(default_factory=list[RunKey])
+    abort: list[RunKey] = []
     """Stop these attempts; their outcome no longer matters."""
-    cancel_children: list[str] = field(default_factory=list[str])
+    cancel_children: list[str] = []
     """Ask these executions to cancel; asking twice does no harm."""
-    perform: list[Perform] = field(default_factory=list[Perform])
+    perform: list[Perform] = []
     """Start these when everything in `append` is stored; pure nodes at once."""
     wake_at: int | None = None
     """Come back at this time, in epoch milliseconds, if nothing happens before."""
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct, gc=False):
     """One execution. Only `machine.apply` and `machine.decide` change it."""
 
     plan: Plan
@@ -219,29 +215,27 @@ class State:
     started_at: int = 0
     depth: int = 0
     trigger: int = ROOT
-    input: Items = field(default_factory=list[Item])
-    frames: dict[tuple[int, tuple[int, ...]], Frame] = field(default_factory=dict[tuple[int, tuple[int, ...]], Frame])
-    runs: dict[RunKey, RunState] = field(default_factory=dict[RunKey, RunState])
-    ready: deque[RunKey] = field(default_factory=deque[RunKey])
-    timers: list[tuple[int, int, RunKey, str]] = field(default_factory=list[tuple[int, int, RunKey, str]])
+    input: Items = []
+    frames: dict[tuple[int, tuple[int, ...]], Frame] = {}
+    runs: dict[RunKey, RunState] = {}
+    ready: deque[RunKey] = msgspec.field(default_factory=deque)
+    timers: list[tuple[int, int, RunKey, str]] = []
     """A heap of (due, token, run, kind); an entry whose token the run no longer holds is stale."""
     tokens: int = 0
-    signals: dict[str, list[RunKey]] = field(default_factory=dict[str, list[RunKey]])
+    signals: dict[str, list[RunKey]] = {}
     """Runs that wait for a signal, oldest first."""
-    mailbox: dict[str, list[tuple[Json, str]]] = field(default_factory=dict[str, list[tuple[Json, str]]])
+    mailbox: dict[str, list[tuple[Json, str]]] = {}
     """Signals that came before anyone waited for them: (payload, sender)."""
-    outputs: dict[RunKey, Outputs] = field(default_factory=dict[RunKey, Outputs])
+    outputs: dict[RunKey, Outputs] = {}
     """Outputs of runs that some expression names."""
-    results: dict[int, Outputs] = field(default_factory=dict[int, Outputs])
+    results: dict[int, Outputs] = {}
     """What the last nodes of the root scope, and any responding node, delivered."""
-    undo: list[tuple[int, tuple[int, ...], Items]] = field(default_factory=list[tuple[int, tuple[int, ...], Items]])
+    undo: list[tuple[int, tuple[int, ...], Items]] = []
     """Completed nodes that know their undo: (undo node, path, output), oldest first."""
-    reuse: dict[tuple[int, tuple[int, ...], int], Outcome] = field(
-        default_factory=dict[tuple[int, tuple[int, ...], int], Outcome]
-    )
+    reuse: dict[tuple[int, tuple[int, ...], int], Outcome] = {}
     """Outcomes taken over from an earlier execution, by (node, path, turn)."""
-    overrides: dict[str, Items] = field(default_factory=dict[str, Items])
-    draining: set[str] = field(default_factory=set[str])
+    overrides: dict[str, Items] = {}
+    draining: set[str] = set()
     """Children that were asked to cancel and have not ended; the execution waits for them."""
     failure: Failure | None = None
     canceling: bool = False
@@ -251,9 +245,9 @@ class State:
     """Nothing is left to run."""
     status: str = ""
     """Empty until the execution has ended, then `SUCCESS`, `ERROR` or `CANCELED`."""
-    abort: list[RunKey] = field(default_factory=list[RunKey])
-    start: list[StartChild] = field(default_factory=list[StartChild])
-    changes: list[Change] = field(default_factory=list[Change])
+    abort: list[RunKey] = []
+    start: list[StartChild] = []
+    changes: list[Change] = []
     """What happened to runs since the driver last looked; it may clear this at will."""
 
     @property
@@ -261,8 +255,8 @@ class State:
         """The execution's result: what a responding node gave, or else what its last nodes delivered."""
         for index in reversed(self.plan.responders):
             if index in self.results:
-                return _flat(self.results[index])
-        return [item for index in self.plan.leaves if index in self.results for item in _flat(self.results[index])]
+                return flat(self.results[index])
+        return [item for index in self.plan.leaves if index in self.results for item in flat(self.results[index])]
 
     def address(self, key: RunKey) -> str:
         """How people write the run `key`."""
@@ -277,7 +271,3 @@ class State:
             if (found := self.outputs.get((index, path[:depth]))) is not None:
                 return found
         return None
-
-
-def _flat(outputs: Outputs) -> Items:
-    return [item for items in outputs.values() for item in items]

@@ -6,10 +6,7 @@ Both runtimes use it. It touches the world only through the `Context` it is give
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -26,10 +23,10 @@ from workflow_engine.engine.events import (
     NodeSuspended,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
 from workflow_engine.engine.machine import failed_items
 from workflow_engine.engine.plan import PlanNode
-from workflow_engine.engine.shape import ERROR, RETURN, PortKind, RunMode, Shape
+from workflow_engine.engine.shape import ERROR, RETURN, Effect, PortKind, RunMode, Shape
 from workflow_engine.engine.state import Perform, State, address
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.spec import (
@@ -40,6 +37,7 @@ from workflow_engine.nodes.spec import (
     Node,
     NodeFailure,
     Parameters,
+    Part,
     Result,
     Suspend,
     problem,
@@ -67,8 +65,11 @@ async def perform(
     started_at = context.now
     run = _Attempt(state, task, context, on_item)
     try:
-        # A pure node's attempt runs outside any task, where asyncio knows no timeout.
-        async with asyncio.timeout(task.node.timeout / 1000) if task.node.timeout else nullcontext():
+        # A pure node never waits, and runs outside any task, where asyncio knows no timeout.
+        if task.node.timeout and task.node.shape.effect is not Effect.PURE:
+            async with asyncio.timeout(task.node.timeout / 1000):
+                result = await run.result()
+        else:
             result = await run.result()
     except Exception as error:
         return AttemptFailed(
@@ -171,7 +172,7 @@ class _Attempt:
         self.inputs = _in_port_order(task.work.inputs, task.node.shape)
         # A loop's later turns are about what the last iteration returned.
         seen = {RETURN: self.inputs.get(RETURN, [])} if task.work.turn else self.inputs
-        self.items = [item for items in seen.values() for item in items]
+        self.items = flat(seen)
         self._shown: list[dict[str, Any]] | None = None
         self._views: dict[str, tuple[Items, dict[str, Any]]] = {}
         """What expressions see of other nodes, the same for every item."""
@@ -182,15 +183,14 @@ class _Attempt:
         return msgspec.structs.replace(told, node=self.address)
 
     async def result(self) -> Result:
-        work = self.task.work
-        if self.node.shape.run_mode is RunMode.PER_ITEM and work.resume is None:
+        if self.node.shape.run_mode is RunMode.PER_ITEM and self.task.work.resume is None:
+            if len(self.items) == 1:
+                return _with_lineage(await self.routed(self.items[0], 0), 0)
             return await self.each_item()
         item = self.items[0] if self.items else Item()
         return await self.call(item, 0)
 
     async def each_item(self) -> Result:
-        if len(self.items) == 1:
-            return _with_lineage(await self.routed(self.items[0], 0), 0)
         outputs: Outputs = {}
         for index, item in enumerate(self.items):
             if (done := self.task.work.done.get(index)) is None:
@@ -242,22 +242,57 @@ class _Attempt:
                 attempt=work.attempt,
                 path=self.task.key[1],
                 idempotency_key=key,
+                parts=self.parts(self.node, item, index, key) if self.node.parts else {},
             )
         )
-        if inspect.isawaitable(result):
-            return await result
-        return result
+        return result if isinstance(result, Result) else await result
+
+    def parts(self, binder: PlanNode, item: Item, index: int, key: str) -> dict[str, list[Part]]:
+        """What `binder` binds, ready to be called for one item."""
+
+        def part(node: PlanNode) -> Part:
+            def calling(from_ai: dict[str, Any] | None, use: str) -> Call[Any]:
+                return self.part_call(node, item, index, from_ai, f"{key}/{node.id}" + (f":{use}" if use else ""))
+
+            return Part(node, calling)
+
+        nodes = self.state.plan.nodes
+        return {port: [part(nodes[bound]) for bound in parts] for port, parts in binder.parts.items()}
+
+    def part_call(
+        self, node: PlanNode, item: Item, index: int, from_ai: dict[str, Any] | None, key: str
+    ) -> Call[Parameters]:
+        kind = node.kind
+        assert isinstance(kind, Node)
+        return Call(
+            parameters=self.resolved(node, kind, item, index, from_ai),
+            node=node,
+            context=self.context,
+            inputs={"main": [item]},
+            index=index,
+            item=item,
+            attempt=self.task.work.attempt,
+            path=self.task.key[1],
+            idempotency_key=key,
+            parts=self.parts(node, item, index, key),
+        )
 
     def parameters(self, item: Item, index: int) -> Parameters:
-        if self.node.prepared is not None:
-            return self.node.prepared  # type: ignore[no-any-return]
-        resolved = self.node.template.resolve(self.scope(item, index))
-        parameters = self.kind.parameters.model_validate(resolved)
-        if self.node.template.is_static:
-            self.node.prepared = parameters
+        # A tool that is tried by itself finds the arguments in its item.
+        return self.resolved(self.node, self.kind, item, index, None if self.node.is_flow else item.json)
+
+    def resolved(
+        self, node: PlanNode, kind: Node[Parameters], item: Item, index: int, from_ai: dict[str, Any] | None
+    ) -> Parameters:
+        if node.prepared is not None:
+            return node.prepared  # type: ignore[no-any-return]
+        resolved = node.template.resolve(self.scope(item, index, from_ai))
+        parameters = kind.parameters.model_validate(resolved)
+        if node.template.is_static:
+            node.prepared = parameters
         return parameters
 
-    def scope(self, item: Item, index: int) -> Scope:
+    def scope(self, item: Item, index: int, from_ai: dict[str, Any] | None = None) -> Scope:
         state, path = self.state, self.task.key[1]
         if self._shown is None:
             self._shown = [shown(each) for each in self.items]
@@ -281,6 +316,7 @@ class _Attempt:
                 "attempt": self.task.work.attempt,
                 "item_index": index,
             },
+            from_ai=from_ai,
         )
 
     def view(self, name: str, index: int) -> Mapping[str, Any] | None:
@@ -319,8 +355,9 @@ def _with_lineage(result: Result, index: int) -> Result:
     """Items that do not say where they come from come from the item that the code was called with."""
     if not isinstance(result, Emit):
         return result
-    return replace(result, outputs={port: _from(items, index) for port, items in result.outputs.items()})
+    outputs = {port: _from(items, (index,)) for port, items in result.outputs.items()}
+    return Emit(outputs, result.spawn, result.usage)
 
 
-def _from(items: Items, index: int) -> Items:
-    return [msgspec.structs.replace(item, sources=(index,)) if item.sources != (index,) else item for item in items]
+def _from(items: Items, sources: tuple[int, ...]) -> Items:
+    return [item if item.sources == sources else Item(item.json, item.binary, sources) for item in items]

@@ -17,16 +17,17 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workflow_engine.engine.events import ChildSpec
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
-from workflow_engine.engine.shape import MAIN, Effect, Port, RunMode, Scope, Shape
+from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
 from workflow_engine.nodes.context import Context
 
@@ -58,39 +59,35 @@ class CredentialSlot:
 # results
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(msgspec.Struct, frozen=True, gc=False):
     """The run is done; a port that is absent is dead."""
 
     outputs: Outputs
-    spawn: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    spawn: list[ChildSpec] = []
     """Executions to start along with this result; nobody waits for them."""
-    usage: dict[str, Json] = field(default_factory=dict[str, Json])
+    usage: dict[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Suspend:
+class Suspend(msgspec.Struct, frozen=True, gc=False):
     """The run waits; `run` is called again with `call.resume` when the first of these happens."""
 
     until: int | None = None
     """Epoch milliseconds."""
     signal: str | None = None
-    children: list[ChildSpec] = field(default_factory=list[ChildSpec])
+    children: list[ChildSpec] = []
     detail: str = ""
     """For the status: what is waited for, in words."""
-    data: dict[str, Json] = field(default_factory=dict[str, Json])
+    data: dict[str, Json] = {}
     """Given back in `call.resume.data`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Iterate:
+class Iterate(msgspec.Struct, frozen=True, gc=False):
     """For a loop: open the next iteration with these items."""
 
     items: Items
 
 
-@dataclass(frozen=True, slots=True)
-class Expand:
+class Expand(msgspec.Struct, frozen=True, gc=False):
     """For a map: open one branch for each batch."""
 
     batches: list[Items]
@@ -135,8 +132,7 @@ class NodeFailure(Exception):
         )
 
 
-@dataclass(slots=True)
-class Call(Generic[P]):
+class Call(msgspec.Struct, Generic[P]):
     """One invocation of a node's code."""
 
     parameters: P
@@ -147,7 +143,7 @@ class Call(Generic[P]):
     """Input items by port."""
     index: int = 0
     """For a per-item node, the position of `item` among the inputs."""
-    item: Item = field(default_factory=Item)
+    item: Item = Item()
     """For a per-item node, its item; otherwise the first input item, or an empty one."""
     turn: int = 0
     """For a scope's owner, the iteration it is asked for."""
@@ -157,13 +153,46 @@ class Call(Generic[P]):
     path: tuple[int, ...] = ()
     idempotency_key: str = ""
     """The same at every attempt of the same work; give it to peers that deduplicate."""
+    parts: Mapping[str, Sequence[Part]] = {}
+    """What is bound to the node's resource ports, by port, in the order in which it was connected."""
+
+    def part(self, port: str) -> Part | None:
+        """The one part that is bound to a port, or None."""
+        return next(iter(self.parts.get(port, ())), None)
 
     @property
     def items(self) -> Items:
         """All input items, ports in the order they are declared."""
-        if len(self.inputs) == 1:
-            return next(iter(self.inputs.values()))
-        return [item for items in self.inputs.values() for item in items]
+        return flat(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node that another one binds: a model, a memory, a tool. It runs only when its binder calls it.
+
+    model = call.part("model")
+    answer = await model.kind.chat(model.call(), messages)   # whatever its kind of part can do
+    """
+
+    node: PlanNode
+    calling: Callable[[dict[str, Json] | None, str], Call[Any]]
+
+    @property
+    def kind(self) -> Node[Any]:
+        """Its node type."""
+        assert isinstance(self.node.kind, Node)
+        return self.node.kind
+
+    def call(self, from_ai: dict[str, Json] | None = None, key: str = "") -> Call[Any]:
+        """A call for the part's own code: its parameters resolved for the binder's item, its own credentials and parts.
+
+        `from_ai` are the arguments that a model gave, `key` sets this use apart from other ones of the same attempt in
+        the idempotency key. Raises ExpressionError, ValidationError.
+        """
+        return self.calling(from_ai, key)
+
+
+TOOL_FAMILIES = ("action", "external_action")
 
 
 class Node(Generic[P]):
@@ -207,11 +236,21 @@ class Node(Generic[P]):
         """The node's structure under raw `parameters`; override it where they decide the ports."""
         return Shape(
             inputs=self.inputs,
-            outputs=self.outputs,
+            outputs=(*self.outputs, TOOL) if self.is_action else self.outputs,
             effect=self.effect,
             run_mode=self.run_mode,
             scope=self.scope,
             is_trigger=self.is_trigger,
+        )
+
+    @property
+    def is_action(self) -> bool:
+        """It does one thing to an item and is done, so that an agent can use it as a tool; see nodes.tools."""
+        return (
+            self.type.partition(".")[0] in TOOL_FAMILIES
+            and not self.is_trigger
+            and self.scope is Scope.NONE
+            and self.inputs == (MAIN,)
         )
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:

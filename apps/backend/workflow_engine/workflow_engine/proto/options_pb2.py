@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65ngine/options.proto\x12\tengine.v1\x1a google/protobuf/descriptor.proto\"\x89\x02\n\nFieldRules\x12\x10\n\x08required\x18\x01 \x01(\x08\x12\x14\n\x07min_len\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07max_len\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0f\n\x07pattern\x18\x04 \x01(\t\x12\x16\n\tmin_items\x18\x05 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\tmax_items\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x10\n\x03gte\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x10\n\x03lte\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x14\n\x0c\x64\x65\x66ined_only\x18\t \x01(\x08\x42\n\n\x08_min_lenB\n\n\x08_max_lenB\x0c\n\n_min_itemsB\x0c\n\n_max_itemsB\x06\n\x04_gteB\x06\n\x04_lte*\x97\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n\x11PERMISSION_PUBLIC\x10\x01\x12\x13\n\x0fPERMISSION_READ\x10\x02\x12\x13\n\x0fPERMISSION_EDIT\x10\x03\x12\x16\n\x12PERMISSION_OPERATE\x10\x04\x12\x14\n\x10PERMISSION_ADMIN\x10\x05:K\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x15.engine.v1.Permission:E\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\x0b\x32\x15.engine.v1.FieldRulesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65ngine/options.proto\x12\tengine.v1\x1a google/protobuf/descriptor.proto\".\n\x0cStreamResume\x12\x10\n\x08position\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\"\x89\x02\n\nFieldRules\x12\x10\n\x08required\x18\x01 \x01(\x08\x12\x14\n\x07min_len\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07max_len\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0f\n\x07pattern\x18\x04 \x01(\t\x12\x16\n\tmin_items\x18\x05 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\tmax_items\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x10\n\x03gte\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x10\n\x03lte\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x14\n\x0c\x64\x65\x66ined_only\x18\t \x01(\x08\x42\n\n\x08_min_lenB\n\n\x08_max_lenB\x0c\n\n_min_itemsB\x0c\n\n_max_itemsB\x06\n\x04_gteB\x06\n\x04_lte*\x97\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n\x11PERMISSION_PUBLIC\x10\x01\x12\x13\n\x0fPERMISSION_READ\x10\x02\x12\x13\n\x0fPERMISSION_EDIT\x10\x03\x12\x16\n\x12PERMISSION_OPERATE\x10\x04\x12\x14\n\x10PERMISSION_ADMIN\x10\x05:K\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x15.engine.v1.Permission:I\n\x06resume\x12\x1e.google.protobuf.MethodOptions\x18\xd3\x86\x03 \x01(\x0b\x32\x17.engine.v1.StreamResume:E\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\x0b\x32\x15.engine.v1.FieldRulesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'engine.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERMISSION']._serialized_start=338
-  _globals['_PERMISSION']._serialized_end=489
-  _globals['_FIELDRULES']._serialized_start=70
-  _globals['_FIELDRULES']._serialized_end=335
+  _globals['_PERMISSION']._serialized_start=386
+  _globals['_PERMISSION']._serialized_end=537
+  _globals['_STREAMRESUME']._serialized_start=69
+  _globals['_STREAMRESUME']._serialized_end=115
+  _globals['_FIELDRULES']._serialized_start=118
+  _globals['_FIELDRULES']._serialized_end=383
 # @@protoc_insertion_point(module_scope)

@@ -14,10 +14,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -56,6 +56,29 @@ PERMISSION_OPERATE: Permission.ValueType  # 4
 PERMISSION_ADMIN: Permission.ValueType  # 5
 """Manage users, keys and the server."""
 Global___Permission: _TypeAlias = Permission  # noqa: Y015
+
+@_typing.final
+class StreamResume(_message.Message):
+    """Where a stream stands, and how to go on from there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    position: _builtins.str
+    """Path of the field in a response that says where the stream stands, for example `event.seq`."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamResume: _TypeAlias = StreamResume  # noqa: Y015
 
 @_typing.final
 class FieldRules(_message.Message):
@@ -135,8 +158,11 @@ class FieldRules(_message.Message):
 Global___FieldRules: _TypeAlias = FieldRules  # noqa: Y015
 
 PERMISSION_FIELD_NUMBER: _builtins.int
+RESUME_FIELD_NUMBER: _builtins.int
 RULES_FIELD_NUMBER: _builtins.int
 permission: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Permission.ValueType]
 """The permission that a call of this RPC needs."""
+resume: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___StreamResume]
+"""How a stream that broke off is taken up again. Over HTTP, each event's id is its position."""
 rules: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___FieldRules]
 """What a request's field must satisfy; a request that does not is refused before anything is stored."""

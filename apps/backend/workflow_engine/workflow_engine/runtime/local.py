@@ -421,8 +421,8 @@ class LocalRuntime:
         live.state.changes.clear()
 
     def _feed(self, live: _Live, event: AnyEvent) -> None:
-        if machine.expects(live.state, event):
-            self._take_in(live, event)
+        if machine.take(live.state, event):
+            self._record(live, event)
             self._pump(live)
 
     def _pump(self, live: _Live) -> None:

@@ -13,9 +13,9 @@ from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
 from workflow_engine.services.backend import Backend, strip
+from workflow_engine.services.calls import check
 from workflow_engine.services.drafts import create
 from workflow_engine.services.errors import ServiceError
-from workflow_engine.services.interceptor import check
 from workflow_engine.services.n8n import from_n8n, leave_out
 
 

@@ -17,9 +17,9 @@ NODE = "node"
 
 
 async def run_alone(
-    backend: Backend, type: str, parameters: Mapping[str, Any], credentials: Mapping[str, str]
+    backend: Backend, type: str, parameters: Mapping[str, Any], credentials: Mapping[str, str], item: Item | None = None
 ) -> RunRecord:
-    """Runs a node type on one empty item, storing nothing. `credentials` are ids by slot.
+    """Runs a node type on one item, an empty one by default, storing nothing. `credentials` are ids by slot.
 
     Braces in `parameters` are text: they come from a caller or a model, who may not write expressions. Raises
     ServiceError for parameters that the type refuses; a node that fails tells so in the record.
@@ -37,7 +37,7 @@ async def run_alone(
         ]
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]}: {wrong[0][1]}{more}", violations=wrong)
-    history = await backend.runtime.try_node(built.plan, NODE, [Item()], {})
+    history = await backend.runtime.try_node(built.plan, NODE, [item or Item()], {})
     return history.runs[built.plan.by_id[NODE], ()]
 
 

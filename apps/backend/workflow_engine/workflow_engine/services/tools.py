@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from workflow_engine.engine.items import Failure
-from workflow_engine.engine.shape import MAIN, Scope
+from workflow_engine.engine.items import Failure, Item
 from workflow_engine.models import credentials as stored
 from workflow_engine.nodes.credentials import KINDS, SYSTEMS, CredentialKind, System
 from workflow_engine.nodes.registry import AnyNode
+from workflow_engine.nodes.tools import ToolNode, plain
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.services import wire
 from workflow_engine.services.backend import Backend
@@ -18,9 +18,6 @@ from workflow_engine.services.credentials import no_credential
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.solo import run_alone
 from workflow_engine.utils.structs import struct_to_dict, to_struct, to_value
-
-FAMILIES = ("action", "external_action", "tool")
-"""Families whose types do one thing and are done. The others shape a run: they mean nothing outside one."""
 
 
 class Tools:
@@ -43,7 +40,7 @@ class Tools:
             it.Tool(
                 name=node.type,
                 summary=node.summary,
-                parameter_schema=to_struct(node.parameters.model_json_schema()),
+                parameter_schema=to_struct(argument_schema(node)),
                 node_type=node.type,
             )
             for node in self.backend.registry
@@ -60,7 +57,12 @@ class Tools:
                 metadata={"tool": request.tool},
             )
         await self._check_credentials(node, request.credentials)
-        record = await run_alone(self.backend, node.type, struct_to_dict(request.arguments), dict(request.credentials))
+        arguments, item = struct_to_dict(request.arguments), Item()
+        if isinstance(node, ToolNode):
+            _check_use(arguments)
+            item = Item({name: arguments[name] for name in ("tool", "arguments") if name in arguments})
+            arguments = arguments.get("parameters") or {}
+        record = await run_alone(self.backend, node.type, arguments, dict(request.credentials), item)
         failure = record.failure
         if failure is None and record.status != "succeeded":
             failure = Failure("NOT_DONE", f"the tool is {record.status}: only a workflow can wait for it")
@@ -68,9 +70,8 @@ class Tools:
             return it.ExecuteToolResponse(
                 success=False, message=failure.message, failure=wire.failure_to_proto(failure)
             )
-        items = [item.json for each in record.outputs.values() for item in each]
-        result = items[0] if len(items) == 1 else items
-        return it.ExecuteToolResponse(success=True, message=f"{len(items)} items", result=to_value(result))
+        items = [item for each in record.outputs.values() for item in each]
+        return it.ExecuteToolResponse(success=True, message=f"{len(items)} items", result=to_value(plain(items)))
 
     async def _check_credentials(self, node: AnyNode, given: Mapping[str, str]) -> None:
         """Raises ServiceError unless each one exists and fits its slot, and none is missing."""
@@ -94,13 +95,38 @@ class Tools:
 
 
 def is_tool(node: AnyNode) -> bool:
-    """Whether a node type makes sense by itself: it takes one item and gives items, and opens no scope."""
-    return (
-        node.type.partition(".")[0] in FAMILIES
-        and not node.is_trigger
-        and node.scope is Scope.NONE
-        and node.inputs == (MAIN,)
-    )
+    """Whether a node type makes sense by itself. The others shape a run: they mean nothing outside one."""
+    return node.is_action or isinstance(node, ToolNode)
+
+
+def argument_schema(node: AnyNode) -> dict[str, Any]:
+    """What ExecuteTool takes: an action's parameters, or for a node that offers tools, which one and with what."""
+    schema = node.parameters.model_json_schema()
+    if not isinstance(node, ToolNode):
+        return schema
+    return {
+        "type": "object",
+        "properties": {
+            "parameters": {key: value for key, value in schema.items() if key != "$defs"},
+            "tool": {"type": "string", "description": "Which of its tools to call; without it they are listed."},
+            "arguments": {"type": "object", "description": "For that tool, as its schema says."},
+        },
+        "additionalProperties": False,
+        "$defs": schema.get("$defs", {}),
+    }
+
+
+def _check_use(arguments: Mapping[str, Any]) -> None:
+    """Raises ServiceError for arguments that are not as `argument_schema` says."""
+    kinds = {"parameters": dict, "tool": str, "arguments": dict}
+    wrong = [(f"arguments.{name}", "is not one of its arguments") for name in arguments if name not in kinds]
+    wrong += [
+        (f"arguments.{name}", "must be a text" if kind is str else "must be an object")
+        for name, kind in kinds.items()
+        if name in arguments and not isinstance(arguments[name], kind)
+    ]
+    if wrong:
+        raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]} {wrong[0][1]}", violations=wrong)
 
 
 def _integration(system: System, registry: Any) -> it.Integration:

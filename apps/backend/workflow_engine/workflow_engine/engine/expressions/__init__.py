@@ -6,6 +6,7 @@ can do, and `values.py` says with what and for how long.
 """
 
 from workflow_engine.engine.expressions.template import (
+    Argument,
     ExpressionError,
     ExpressionErrors,
     Json,
@@ -17,6 +18,7 @@ from workflow_engine.engine.expressions.template import (
 )
 
 __all__ = [
+    "Argument",
     "ExpressionError",
     "ExpressionErrors",
     "Json",

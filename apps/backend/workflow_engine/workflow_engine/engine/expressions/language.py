@@ -20,7 +20,7 @@ from workflow_engine.engine.expressions.lower import Lowering, Refused
 from workflow_engine.engine.expressions.spelling import LONGEST, STRING, Spelled, spelled
 from workflow_engine.engine.expressions.values import Absent, Exhausted, Run, Trouble, plain
 
-VARIABLES = ("json", "item", "items", "node", "vars", "execution", "workflow", "now", "run")
+VARIABLES = ("json", "item", "items", "node", "vars", "execution", "workflow", "now", "run", "from_ai")
 MACROS = ("all", "exists", "exists_one", "existsOne", "filter", "map", "has", "default", "orElse")
 
 _T = cel.Type
@@ -93,7 +93,7 @@ class LanguageError(Exception):
 class Program:
     """A compiled expression. Immutable; may be shared by threads."""
 
-    __slots__ = ("_builds", "_evaluate", "_slots", "_spelled", "names", "nodes", "source")
+    __slots__ = ("_builds", "_evaluate", "_slots", "_spelled", "asked", "just", "names", "nodes", "source")
 
     def __init__(self, source: str, variables: tuple[str, ...] = VARIABLES) -> None:
         """Raises LanguageError."""
@@ -118,6 +118,7 @@ class Program:
             raise LanguageError(refused.message, ours.written(refused.offset), refused.hint) from None
         self._slots, self._builds = lowering.slots, lowering.builds
         self.names, self.nodes = frozenset(lowering.names), frozenset(lowering.nodes)
+        self.asked, self.just = lowering.asked, lowering.argument_named(tree)
 
     def evaluate(self, run: Run) -> Any:
         """The result as JSON, sharing what it can with the scope. Raises LanguageError."""

@@ -54,6 +54,8 @@ _TYPES = {
         *("google.protobuf.Timestamp", "google.protobuf.Duration"),
     )
 }
+ARGUMENTS = "from_ai"
+"""The variable that holds a tool's arguments."""
 _QUALIFIERS = frozenset({"base64", "math", "optional"})
 
 
@@ -72,6 +74,8 @@ class Lowering:
         self.variables, self.positions = variables, positions
         self.nodes: set[str] = set()
         self.names: set[str] = set()
+        self.asked: dict[str, bool] = {}
+        """Arguments that are to come from a model, and whether the expression can not do without."""
         self.slots = 0
         """Loop variables alive at once."""
         self.builds = False
@@ -79,6 +83,8 @@ class Lowering:
         self._local: dict[str, int] = {}
         self._used = 0
         self._depth = 0
+        self._lenient = 0
+        """Inside so many `default(...)`."""
 
     def lower(self, tree: Expr) -> Eval:
         """Raises Refused."""
@@ -125,6 +131,12 @@ class Lowering:
         name = name.removeprefix(".")
         if name == "node" and "node" in self.variables:
             raise _unnamed(self.at(tree))
+        if name == ARGUMENTS and name in self.variables:
+            raise Refused(
+                "an argument must be named in the expression itself",
+                self.at(tree),
+                f"write {ARGUMENTS}.city, so that the model can be told what to give",
+            )
         if name in self.variables:
             self.names.add(name)
             return _variable(name, self.at(tree))
@@ -134,12 +146,47 @@ class Lowering:
         raise Refused(f"there is no variable {name!r}", self.at(tree))
 
     def is_node(self, tree: Expr) -> bool:
-        return (
-            tree.WhichOneof("kind") == "ident_expr"
-            and tree.ident_expr.name == "node"
-            and "node" not in self._local
-            and "node" in self.variables
-        )
+        return self.is_free(tree, "node")
+
+    def is_free(self, tree: Expr, name: str) -> bool:
+        """Whether the tree is this variable, and no loop's own of that name."""
+        return _is_name(tree, name) and name not in self._local and name in self.variables
+
+    def argument_named(self, tree: Expr) -> str:
+        """`x` when the tree is `from_ai.x`, or that with a default, and nothing else; empty otherwise."""
+        select, call = tree.select_expr, tree.call_expr
+        if tree.WhichOneof("kind") == "select_expr" and self.is_free(select.operand, ARGUMENTS):
+            return "" if select.test_only else str(select.field)
+        if _function(tree) == "_[_]" and self.is_free(call.args[0], ARGUMENTS):
+            return str(call.args[1].const_expr.string_value)
+        if _function(tree) == "default" and len(call.args) == 2 and not call.HasField("target"):
+            return self.argument_named(call.args[0])
+        return ""
+
+    def argument(self, name: str, at: int, *, must: bool = True) -> Eval:
+        """One of the arguments of a tool."""
+        self.names.add(ARGUMENTS)
+        self.asked[name] = self.asked.get(name, False) or (must and not self._lenient)
+
+        def argument(run: Run) -> Any:
+            given = run.scope.from_ai
+            if given is None:
+                raise _placed(
+                    Trouble(
+                        f"{ARGUMENTS} has a value only where a model uses this node as a tool",
+                        "connect the node's `tool` port to an agent's `tools`, or write the value itself",
+                    ),
+                    at,
+                )
+            if name in given:
+                return given[name]
+            raise _placed(Absent(name, given), at)
+
+        return argument
+
+    def given(self, name: str, at: int) -> Eval:
+        self.argument(name, at, must=False)
+        return lambda run: name in (run.scope.from_ai or {})
 
     def node(self, name: str, at: int) -> Eval:
         self.nodes.add(name)
@@ -183,6 +230,8 @@ class Lowering:
         key, at = tree.select_expr.field, self.at(tree)
         if self.is_node(tree.select_expr.operand):
             return self.delivered(key) if tree.select_expr.test_only else self.node(key, at)
+        if self.is_free(tree.select_expr.operand, ARGUMENTS):
+            return self.given(key, at) if tree.select_expr.test_only else self.argument(key, at)
         if (name := self.qualified(tree)) in _TYPES:
             kind = _TYPES[name]
             return lambda run: kind
@@ -206,6 +255,8 @@ class Lowering:
             if key.WhichOneof("kind") != "const_expr" or key.const_expr.WhichOneof("kind") != "string_value":
                 raise _unnamed(at)
             return self.node(key.const_expr.string_value, at)
+        if self.is_free(subject, ARGUMENTS) and key.const_expr.WhichOneof("kind") == "string_value":
+            return self.argument(key.const_expr.string_value, at)
         value_of, key_of = self.lower(subject), self.lower(key)
         return lambda run: _index(value_of(run), key_of(run), at)
 
@@ -219,10 +270,22 @@ class Lowering:
             name = key.const_expr.string_value
             self.delivered(name)
             return lambda run: NOTHING if run.node(name) is None else Maybe(True, run.node(name))
+        if self.is_free(subject, ARGUMENTS) and key.const_expr.WhichOneof("kind") == "string_value":
+            name = key.const_expr.string_value
+            was_given, argument = self.given(name, at), self.argument(name, at, must=False)
+            return lambda run: Maybe(True, argument(run)) if was_given(run) else NOTHING
         value_of, key_of = self.lower(subject), self.lower(key)
         return lambda run: _maybe_index(value_of(run), key_of(run), at)
 
     # calls
+
+    def lenient(self, tree: Expr) -> Eval:
+        """What may be absent."""
+        self._lenient += 1
+        try:
+            return self.lower(tree)
+        finally:
+            self._lenient -= 1
 
     def call(self, tree: Expr) -> Eval:
         call = tree.call_expr
@@ -241,9 +304,9 @@ class Lowering:
             case "@not_strictly_false":
                 return _not_strictly_false(self.lower(call.args[0]))
             case "default" if len(call.args) == 2 and not call.HasField("target"):
-                return _default(self.lower(call.args[0]), self.lower(call.args[1]))
+                return _default(self.lenient(call.args[0]), self.lower(call.args[1]))
             case "orElse" if len(call.args) == 1:
-                return _default(self.lower(call.target), self.lower(call.args[0]))
+                return _default(self.lenient(call.target), self.lower(call.args[0]))
         arguments = list(call.args)
         if call.HasField("target"):
             qualifier = self.qualified(call.target)

@@ -22,6 +22,7 @@ _N8N = re.compile(
     rf"(?P<skip>\b(?:{STRING})|{STRING}|//[^\n]*+)"
     r"|\$(?P<call>items)?\(\s*(?P<name>'[^'\\\n]*+'|\"[^\"\\\n]*+\")\s*\)(?:\s*\.\s*(?P<of>all|first|last)\(\s*\))?"
     r"|\$input\s*\.\s*(?P<input>all\(\s*\)|first\(\s*\)|last\(\s*\)|item\b)"
+    r"|\$fromAI\(\s*(?P<ai>'[^'\\\n]*+'|\"[^\"\\\n]*+\")[^()]*+\)"
     r"|\$(?P<items>items)\(\s*\)"
     r"|\$(?P<word>json|node|items|item|now|vars|execution|workflow|run|itemIndex)\b",
     re.DOTALL,
@@ -85,6 +86,8 @@ def _ours(match: re.Match[str]) -> str:
         return f"node[{match['name']}]" + (".items" if match["call"] else _OF.get(match["of"] or "", ""))
     if match["input"]:
         return _INPUT[match["input"].rstrip("() \t\n")]
+    if match["ai"]:
+        return f"from_ai[{match['ai']}]"
     if match["items"]:
         return "items"
     return "run.item_index" if match["word"] == "itemIndex" else str(match["word"])

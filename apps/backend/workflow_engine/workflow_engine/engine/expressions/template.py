@@ -73,6 +73,19 @@ class Scope:
     workflow: dict[str, Json] = field(default_factory=dict[str, Json])
     now: datetime | None = None
     run: dict[str, Json] = field(default_factory=dict[str, Json])
+    from_ai: dict[str, Json] | None = None
+    """The arguments that a model gave to the node as a tool; None where it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A value that a tool's parameters leave to the model that uses it: `from_ai.name`."""
+
+    name: str
+    fields: tuple[str, ...]
+    """The parameters that are this value and nothing else, e.g. `body.text`."""
+    required: bool
+    """Some expression can not do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +94,18 @@ class _Expression:
     field: str
     offset: int
     """Where the expression starts in its template."""
+    is_alone: bool = True
+    """There is no text around it."""
 
     def evaluate(self, run: Run) -> Json:
         try:
             return self.program.evaluate(run)
         except LanguageError as error:
             raise self._failed(error.message, error.offset, error.hint) from None
+
+    def is_just(self, name: str) -> bool:
+        """Whether it is an argument as it comes, and makes up its parameter alone."""
+        return self.is_alone and self.program.just == name
 
     def text(self, run: Run) -> str:
         value = self.evaluate(run)
@@ -154,6 +173,22 @@ class Template:
     def resolve(self, scope: Scope) -> Json:
         """The parameters for one item. Raises ExpressionError."""
         return self.root.evaluate(Run(scope))
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What is left to a model, by name."""
+        names = {name: False for each in self.expressions for name in each.program.asked}
+        for each in self.expressions:
+            for name, required in each.program.asked.items():
+                names[name] = names[name] or required
+        return tuple(
+            Argument(name, tuple(each.field for each in self.expressions if each.is_just(name)), required)
+            for name, required in sorted(names.items())
+        )
+
+    def outline(self) -> Json:
+        """The parameters with null for every expression."""
+        return _outline(self.root)
 
     def fields_naming(self, node: str) -> Iterator[str]:
         """Fields whose expressions name the node."""
@@ -242,13 +277,14 @@ class _Compiler:
                 )
             if start - 2 > position:
                 parts.append(template[position : start - 2])
-            parts.append(self.expression(template[start:end], field, start))
+            is_alone = start == 2 and end + 2 == len(template)
+            parts.append(self.expression(template[start:end], field, start, is_alone))
             position = end + 2
         if position < len(template):
             parts.append(template[position:])
         return parts[0] if len(parts) == 1 and isinstance(parts[0], _Expression) else _Text(tuple(parts))
 
-    def expression(self, source: str, field: str, start: int) -> _Expression:
+    def expression(self, source: str, field: str, start: int, is_alone: bool) -> _Expression:
         self.source += len(source)
         if len(self.expressions) >= MOST_EXPRESSIONS or self.source > MOST_SOURCE:
             raise ExpressionError(
@@ -258,11 +294,23 @@ class _Compiler:
                 hint="split them over several nodes",
             )
         try:
-            compiled = _Expression(program(source), field, start)
+            compiled = _Expression(program(source), field, start, is_alone)
         except LanguageError as error:
             raise ExpressionError(error.message, field=field, offset=start + error.offset, hint=error.hint) from None
         self.expressions.append(compiled)
         return compiled
+
+
+def _outline(part: _Part) -> Json:
+    match part:
+        case _Static():
+            return part.value
+        case _List():
+            return [_outline(each) for each in part.elements]
+        case _Map():
+            return {key: _outline(member) for key, member in part.members}
+        case _:
+            return None
 
 
 def _within(field: str, key: str) -> str:
