@@ -1,4 +1,6 @@
-"""Executions that come out of others, and whose limits they come under: the same for every runtime."""
+"""Executions that come out of others or of the same request, and whose limits they come under: alike in every
+runtime.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from workflow_engine.engine.items import Item, Items
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import StartChild
 from workflow_engine.models.writes import ExecutionRow
-from workflow_engine.runtime.contract import Ended, RuntimeFailure
+from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
 from workflow_engine.utils.json import dumps
 
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
@@ -38,6 +40,16 @@ def error_children(row: ExecutionRow, plan: Plan, event: ExecutionEnded) -> list
     item = failure_item(Ended(row.id, event.status, [], event.failure), row.workflow_id)
     spec = ChildSpec(id=f"{row.id}.error", workflow_id=plan.error_workflow, input=[item])
     return [StartChild(machine.EXECUTION, spec, detached=True)]
+
+
+def same_request(start: Start, row: ExecutionRow) -> str:
+    """The execution that the idempotency key of `start` made before. Raises RuntimeFailure for another request."""
+    if row.request_digest != start.request_digest:
+        raise RuntimeFailure(
+            "IDEMPOTENCY_KEY_REUSED",
+            f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
+        )
+    return row.id
 
 
 def child_result(ended: Ended) -> ChildResult:

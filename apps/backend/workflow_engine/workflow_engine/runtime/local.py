@@ -56,7 +56,14 @@ from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.families import ERROR_MODE, SUBWORKFLOW_MODE, child_result, error_children, group_of
+from workflow_engine.runtime.families import (
+    ERROR_MODE,
+    SUBWORKFLOW_MODE,
+    child_result,
+    error_children,
+    group_of,
+    same_request,
+)
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
 from workflow_engine.runtime.trial import try_node
 
@@ -134,7 +141,7 @@ class LocalRuntime:
         self._alarm: Any = None
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
         self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._keys: dict[tuple[str, str], asyncio.Future[str]] = {}
+        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
         self._backlog: deque[tuple[_Live, Perform]] = deque()
@@ -203,23 +210,16 @@ class LocalRuntime:
         key = (start.workflow_id, start.idempotency_key)
         if not start.idempotency_key:
             return await self._start(start)
-        if (running := self._keys.get(key)) is not None:
-            await asyncio.wait([running])
-        if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-            if row.request_digest != start.request_digest:
-                raise RuntimeFailure(
-                    "IDEMPOTENCY_KEY_REUSED",
-                    f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-                )
-            return row.id
-        if key in self._keys:
-            return await self.start(start)
-        self._keys[key] = future = asyncio.get_running_loop().create_future()
+        # Who asks for a key has it for himself, from before the look to after the commit.
+        while (claimed := self._keys.get(key)) is not None:
+            await asyncio.wait([claimed])
+        self._keys[key] = done = asyncio.get_running_loop().create_future()
         try:
-            return await self._start(start)
+            row = await asyncio.to_thread(self._store.execution_by_key, *key)
+            return await self._start(start) if row is None else same_request(start, row)
         finally:
             del self._keys[key]
-            future.set_result("")
+            done.set_result(None)
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._closing:

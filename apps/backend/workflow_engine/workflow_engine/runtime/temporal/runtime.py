@@ -30,6 +30,7 @@ from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnava
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.families import same_request
 from workflow_engine.runtime.journal import read_events, read_page
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
@@ -77,7 +78,7 @@ class TemporalRuntime:
     async def start(self, start: Start) -> str:
         key = (start.workflow_id, start.idempotency_key)
         if start.idempotency_key and (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-            return self._same(start, row)
+            return same_request(start, row)
         begin = await self._beginning(start)
         try:
             await self._client.start_workflow(
@@ -90,19 +91,11 @@ class TemporalRuntime:
         except WorkflowAlreadyStartedError:
             # The same key at the same time, or before the first one's row was written.
             if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-                return self._same(start, row)
+                return same_request(start, row)
         except RPCError as error:
             raise _unavailable(error) from error
         await self._show([begin])
         return begin.row.id
-
-    def _same(self, start: Start, row: ExecutionRow) -> str:
-        if row.request_digest != start.request_digest:
-            raise RuntimeFailure(
-                "IDEMPOTENCY_KEY_REUSED",
-                f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-            )
-        return row.id
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         begins = [await self._beginning(start) for start in starts]

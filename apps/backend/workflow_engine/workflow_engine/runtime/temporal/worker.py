@@ -18,8 +18,6 @@ from workflow_engine.runtime.temporal.gate import GateWorkflow
 from workflow_engine.runtime.temporal.workflow import PLANS, BatchWorkflow, ExecutionWorkflow
 
 DEPLOYMENT = "workflow-engine"
-GRACE = timedelta(seconds=30)
-"""How long attempts under way may take when the worker is told to stop."""
 
 
 def worker(
@@ -33,11 +31,13 @@ def worker(
     task_queue: str,
     build_id: str = "",
     max_attempts: int = 200,
+    grace: float = 30,
 ) -> Worker:
     """A worker that is not running yet; its `run` ends when it is shut down.
 
-    With a `build_id` it takes part in Temporal's worker versioning: executions that run stay with the build that they
-    began on, and new ones go to the build that is current.
+    Attempts under way may take `grace` seconds more then. With a `build_id` it takes part in Temporal's worker
+    versioning: executions that run stay with the build that they began on, and new ones go to the build that is
+    current.
     """
     PLANS.catalogue = definitions.catalogue
     activities = Activities(client, store, definitions, blobs, services, clock, task_queue)
@@ -57,6 +57,6 @@ def worker(
         max_concurrent_local_activities=max_attempts,
         # A workflow whose worker died is taken over after so long.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
-        graceful_shutdown_timeout=GRACE,
+        graceful_shutdown_timeout=timedelta(seconds=grace),
         deployment_config=versioning,
     )

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -231,8 +232,8 @@ class ExecutionWorkflow:
                 if isinstance(event, ExecutionEnded):
                     ready.start += error_children(self.row, self.state.plan, event)
             for key in ready.abort:
-                if (attempt := self.attempts.pop(key, None)) is not None:
-                    attempt.cancel()
+                if (aborted := self.attempts.pop(key, None)) is not None:
+                    aborted.cancel()
             for child in ready.start:
                 self.children[child.spec.id] = self._do(self._start_child(child))
             for id in ready.cancel_children:
@@ -247,7 +248,8 @@ class ExecutionWorkflow:
                     machine.apply(self.state, outcome)
                     self._record(outcome)
                 else:
-                    self.attempts[task.key] = self._do(self._attempt(task))
+                    self.attempts[task.key] = attempt = self._do(self._attempt(task))
+                    attempt.add_done_callback(partial(self._attempted, task.key))
             if not pure:
                 self.row.wake_at = ready.wake_at
                 return
@@ -340,9 +342,10 @@ class ExecutionWorkflow:
         except asyncio.CancelledError:
             # Aborted by the machine, which no longer expects an outcome.
             return
-        finally:
-            if self.attempts.get(key) is asyncio.current_task():
-                del self.attempts[key]
+
+    def _attempted(self, key: RunKey, attempt: asyncio.Task[None]) -> None:
+        if self.attempts.get(key) is attempt:
+            del self.attempts[key]
 
     def _argument(self, node: PlanNode, key: RunKey, work: Work, journal: Batch | None) -> Attempt:
         state, row = self.state, self.row
