@@ -32,11 +32,16 @@ class Attempt:
 
 
 class Stage:
-    """The steps of all executions of one story, each under way until the story ends it."""
+    """The steps of the executions of many stories, each under way until its story ends it."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
-        self.changed = asyncio.Event()
+        self.watching: set[asyncio.Event] = set()
+        self.published: set[str] = set()
+
+    def changed(self) -> None:
+        for each in self.watching:
+            each.set()
 
     def registry(self) -> Registry:
         stage, registry = self, Registry(installed())
@@ -51,12 +56,12 @@ class Stage:
                 run = address(call.node.id, call.path)
                 attempt = Attempt(call.context.execution_id, run, call, asyncio.get_running_loop().create_future())
                 stage.attempts.append(attempt)
-                stage.changed.set()
+                stage.changed()
                 try:
                     return await attempt.outcome
                 finally:
                     stage.attempts.remove(attempt)
-                    stage.changed.set()
+                    stage.changed()
 
         class Charge(Task):
             type = "action.charge"
@@ -81,7 +86,9 @@ class Play:
     async def run(self) -> None:
         nodes = self.story["workflow"]["nodes"]
         for child in {node["parameters"]["workflow_id"] for node in nodes if node.get("type") == "flow.subworkflow"}:
-            await self.engine.publish(child, CHILD)
+            if child not in self.stage.published:
+                self.stage.published.add(child)
+                await self.engine.publish(child, CHILD)
         for number, step in enumerate(self.story["story"], 1):
             word, told = (step, None) if isinstance(step, str) else next(iter(step.items()))
             try:
@@ -155,12 +162,13 @@ class Play:
 
     def children(self) -> list[Attempt]:
         """Steps of children under way, in the order of the runs that wait for them."""
-        others = (each for each in self.stage.attempts if each.execution_id != self.id and not each.outcome.done())
-        return sorted(others, key=self._parent_address)
-
-    def _parent_address(self, attempt: Attempt) -> str:
-        row = self.engine.store.execution(attempt.execution_id)
-        return row.parent_address if row else ""
+        ours = self.engine.store.execution(self.id)
+        waited_for: dict[str, Attempt] = {}
+        for each in self.stage.attempts:
+            row = self.engine.store.execution(each.execution_id)
+            if ours and row and row.parent_pk == ours.pk and not each.outcome.done():
+                waited_for[row.parent_address or row.id] = each
+        return [waited_for[address] for address in sorted(waited_for)]
 
     def status_of(self, run: str) -> str:
         assert self.history is not None
@@ -198,21 +206,25 @@ class Play:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when the condition holds; looks whenever an attempt came or went, or the journal has grown."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                self.stage.changed.clear()
-                events = await self.engine.events(self.id)
-                plan = await self.engine.runtime._definitions.plan((await self.engine.row(self.id)).digest)
-                self.history, self.seen = History.of(plan, events), len(events)
-                if condition():
-                    return
-                grown = asyncio.ensure_future(self._grown(len(events) + 1))
-                changed = asyncio.ensure_future(self.stage.changed.wait())
-                await asyncio.wait([grown, changed], return_when=asyncio.FIRST_COMPLETED)
-                grown.cancel()
-                changed.cancel()
-                await asyncio.gather(grown, changed, return_exceptions=True)
+        changed = asyncio.Event()
+        self.stage.watching.add(changed)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    changed.clear()
+                    events = await self.engine.events(self.id)
+                    plan = await self.engine.runtime._definitions.plan((await self.engine.row(self.id)).digest)
+                    self.history, self.seen = History.of(plan, events), len(events)
+                    if condition():
+                        return
+                    more = asyncio.ensure_future(self._more(len(events) + 1, changed))
+                    await changed.wait()
+                    more.cancel()
+                    await asyncio.gather(more, return_exceptions=True)
+        finally:
+            self.stage.watching.remove(changed)
 
-    async def _grown(self, seq: int) -> None:
+    async def _more(self, seq: int, changed: asyncio.Event) -> None:
         async for _ in self.engine.runtime.watch(self.id, seq):
+            changed.set()
             return

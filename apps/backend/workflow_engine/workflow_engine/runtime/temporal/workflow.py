@@ -405,6 +405,8 @@ class ExecutionWorkflow:
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
+            # Whoever sees the parent's end finds the child.
+            await self._write(Batch(begin.row, 1, begin.events))
         except WorkflowAlreadyStartedError:
             pass
         except RuntimeFailure as refused:
@@ -496,16 +498,19 @@ class ExecutionWorkflow:
     async def _store(self) -> None:
         try:
             batch = self._batch()
-            pk = await workflow.execute_local_activity(
-                names.JOURNAL,
-                BATCH.dump(batch),
-                result_type=int,
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=PATIENT,
-            )
-            self._stored(batch.last, pk)
+            self._stored(batch.last, await self._write(batch))
         finally:
             self.storing = None
+
+    async def _write(self, batch: Batch) -> int:
+        pk: int = await workflow.execute_local_activity(
+            names.JOURNAL,
+            BATCH.dump(batch),
+            result_type=int,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=PATIENT,
+        )
+        return pk
 
     # the end
 
