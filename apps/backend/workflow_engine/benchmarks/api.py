@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.engine import Step
 from tests.serving import Client, free_port
 from workflow_engine import server
-from workflow_engine.core import garbage, logging
+from workflow_engine.core import interpreter, logging
 from workflow_engine.core.config import Settings
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import execution_pb2 as ex
@@ -101,7 +101,7 @@ def _serve_bare(port: int) -> None:
 
 def _serve_ours(port: int, url: str, folder: str) -> None:
     logging.configure("WARNING")
-    garbage.rarely()
+    interpreter.tune()
 
     async def serve() -> None:
         registry = Registry(installed())

@@ -18,7 +18,7 @@ import uvloop
 
 from benchmarks import load
 from tests.engine.rig import AnyParameters, items, workflow
-from workflow_engine.core import garbage
+from workflow_engine.core import interpreter
 from workflow_engine.core.clock import SystemClock
 from workflow_engine.engine.shape import Effect
 from workflow_engine.models.migrate import upgrade
@@ -139,5 +139,5 @@ async def opened(folder: Path, database: str) -> AsyncIterator[Bench]:
 
 
 if __name__ == "__main__":
-    garbage.rarely()
+    interpreter.tune()
     uvloop.run(load.report(opened(Path(sys.argv[1]), sys.argv[2])))

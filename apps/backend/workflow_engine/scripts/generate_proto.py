@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc_tools
+from google.protobuf import descriptor_pb2
 
 BACKEND = Path(__file__).resolve().parent.parent
 SOURCES = BACKEND.parent / "shared" / "proto"
 OUTPUT = BACKEND / "workflow_engine" / "proto"
 BASELINE = SOURCES / "baseline.binpb"
+COMMENTS = "comments.json"
 # google/api and google/rpc come with googleapis-common-protos, google/protobuf with grpcio-tools.
 INCLUDES = [SOURCES, Path(sysconfig.get_path("purelib")), Path(grpc_tools.__file__).parent / "_proto"]
 # protoc imports by the path of the .proto file; our modules live in the package.
@@ -54,6 +59,8 @@ def generate(target: Path) -> None:
             text = path.read_text()
             text = IMPORT.sub(_imported, text)
             (target / path.name).write_text(text)
+    # The generated modules leave the comments out; the OpenAPI document tells them.
+    (target / COMMENTS).write_text(json.dumps(comments(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     (target / "__init__.py").write_text('"""Generated from apps/backend/shared/proto/engine by `make proto`."""\n')
 
 
@@ -62,11 +69,33 @@ def _imported(match: re.Match[str]) -> str:
     return f"{indent}{word} workflow_engine.proto{rest}"
 
 
+def comments() -> dict[str, str]:
+    """The comment of everything in the contract that has one, by full name."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / "engine.binpb"
+        image(built, with_source=True)
+        files = descriptor_pb2.FileDescriptorSet.FromString(built.read_bytes()).file
+    return {name: text for file in files if file.package == "engine.v1" for name, text in _comments(file)}
+
+
+def _comments(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    for location in file.source_code_info.location:
+        if text := location.leading_comments or location.trailing_comments:
+            # A path is field number, index, field number, index...; each step leads to something with a name.
+            thing: Any = file
+            names = [file.package]
+            for number, index in zip(location.path[::2], location.path[1::2], strict=False):
+                thing = getattr(thing, thing.DESCRIPTOR.fields_by_number[number].name)[index]
+                names.append(getattr(thing, "name", ""))
+            if len(location.path) % 2 == 0 and location.path:
+                yield ".".join(names), " ".join(text.split())
+
+
 def check() -> int:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh)
-        names = {path.name for path in fresh.iterdir()} | {path.name for path in OUTPUT.glob("*.py*")}
+        names = {path.name for path in fresh.iterdir()} | {path.name for path in OUTPUT.iterdir() if path.is_file()}
         stale = [
             name
             for name in sorted(names)

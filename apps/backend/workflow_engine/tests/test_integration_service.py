@@ -370,10 +370,3 @@ class TestTools:
         async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST") as said:
             await sqlite_service.execute(tool, arguments, **slots)
         assert any(each.startswith(violation) for each in said[1:]), said
-
-    async def test_oauth_is_not_carried_out_yet(self, sqlite_service: Integrations) -> None:
-        made = await sqlite_service.create("oauth2", fields={"client_id": "us"})
-        request = it.StartOAuthRequest(credential_id=made.id, redirect_uri="http://127.0.0.1/back")
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await sqlite_service.stub.StartOAuth(request)
-        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED

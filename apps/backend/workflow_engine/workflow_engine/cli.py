@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from workflow_engine import keys
-from workflow_engine.core import garbage
+from workflow_engine.core import interpreter
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import configure
 
@@ -42,7 +42,7 @@ def _serve(log_level: str | None) -> None:
 
     settings = Settings()
     configure(log_level or settings.log_level)
-    garbage.rarely()
+    interpreter.tune()
     try:
         if sys.platform == "win32":
             asyncio.run(server.serve(settings))

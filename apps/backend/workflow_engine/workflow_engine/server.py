@@ -17,8 +17,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine.api import oauth
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
+from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
@@ -110,7 +112,7 @@ async def start(
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
 
-        vault = Vault(store, Keyring(*settings.secret_keys))
+        vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
 
         sandbox = ProcessSandbox()
 
@@ -139,12 +141,12 @@ async def start(
             ],
         )
         backend = Backend(store, definitions, runtime, registry, clock, blobs)
+        integrations = IntegrationService(backend, vault, http)
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
-            # Its OAuth RPCs are still to be written.
-            "IntegrationService": IntegrationService(backend, vault),  # type: ignore[abstract]
+            "IntegrationService": integrations,
             "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
         }
         for name, servicer in servicers.items():
@@ -154,7 +156,11 @@ async def start(
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
         # Every room of api/ adds its routes here; the first that fits serves a request.
-        routes: list[BaseRoute] = [*Gateway(calls, servicers).routes()]
+        routes: list[BaseRoute] = [
+            *oauth.routes(integrations),
+            *Gateway(calls, servicers).routes(),
+            *openapi.routes(),
+        ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
         stack.push_async_callback(runtime.close)

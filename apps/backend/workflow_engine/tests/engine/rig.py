@@ -23,12 +23,14 @@ from workflow_engine.engine.events import (
     ExecutionStarted,
     ItemSucceeded,
     NodeSucceeded,
+    NodeSuspended,
     Outcome,
     OutcomeResolved,
     OutcomeUnknown,
     PauseRequested,
     ResumeRequested,
     SignalReceived,
+    StepSucceeded,
     decode,
     encode,
 )
@@ -196,6 +198,20 @@ class Rig:
             )
         )
 
+    def step_done(self, run: str, key: str, value: Any = None, **usage: int) -> Rig:
+        task = self.outstanding[run]
+        return self.feed(
+            StepSucceeded(
+                at=self.now,
+                node=task.node.id,
+                path=task.key[1],
+                attempt=task.work.attempt,
+                key=key,
+                value=value,
+                usage=dict(usage),
+            )
+        )
+
     def fail(self, run: str, reason: str = "BROKEN", *, retryable: bool = False, retry_after: int = 0) -> Rig:
         task = self._take(run)
         failure = Failure(reason, f"{run} is broken", run, retryable=retryable, retry_after=retry_after)
@@ -207,6 +223,20 @@ class Rig:
                 attempt=task.work.attempt,
                 started_at=self.now,
                 failure=failure,
+            )
+        )
+
+    def suspend(self, run: str, signal: str) -> Rig:
+        """The attempt of `run` waits for a signal."""
+        task = self._take(run)
+        return self.feed(
+            NodeSuspended(
+                at=self.now,
+                node=task.node.id,
+                path=task.key[1],
+                attempt=task.work.attempt,
+                started_at=self.now,
+                signal=signal,
             )
         )
 

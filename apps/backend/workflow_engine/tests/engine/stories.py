@@ -8,6 +8,7 @@
       - running: [a, b]              # exactly these attempts are under way
       - succeed: a                   # its input goes on; or {a: [{y: 2}]}, or {a: {port: [...]}}
       - fail: a                      # for good; or {a: {reason: X, retryable: true}}
+      - step: {a: {name: value}}     # a run that takes many steps has done one
       - pass: 5s                     # time goes by
       - signal: go                   # or {name: go, payload: 1}
       - child: {status: SUCCESS, output: [{...}]}   # the oldest child ends
@@ -16,6 +17,7 @@
       - status: SUCCESS
       - output: [{...}]
       - runs: {a: succeeded, b: skipped}   # these at least
+      - steps: {a: {name: value}}    # exactly these are given back to the run
       - input: {join: {input_1: [{...}]}}
 
 A node without a type is a step whose outcome the story decides.
@@ -73,6 +75,10 @@ def _step(rig: Rig, word: str, told: Any) -> None:
         case "fail":
             for run, how in _runs(told):
                 rig.fail(run, **(how or {}))
+        case "step":
+            for run, done in told.items():
+                for key, value in done.items():
+                    rig.step_done(run, key, value)
         case "pass":
             rig.pass_time(_milliseconds(told))
         case "signal":
@@ -109,6 +115,9 @@ def _expect(rig: Rig, word: str, told: Any) -> None:
             for run, ports in told.items():
                 expected = ports if isinstance(ports, dict) else {"main": ports}
                 assert {port: rig.input(run, port) for port in expected} == expected
+        case "steps":
+            for run, done in told.items():
+                assert rig.state.runs[rig.outstanding[run].key].work.steps == done
         case "children":
             assert len(rig.children) == told
         case "failure":

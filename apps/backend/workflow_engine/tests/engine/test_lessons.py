@@ -53,6 +53,27 @@ class TestResumeRepeatsSideEffects:
         rig.item_done("a", 0, [{"n": 0}]).fail("a", retryable=True).crash().pass_time(1_000)
         assert list(rig.outstanding["a"].work.done) == [0]
 
+    def test_a_step_that_was_done_is_given_back_after_a_crash_a_retry_and_a_wait(self) -> None:
+        rig = Rig(chain({"id": "agent", "retry": {"max_attempts": 2, "initial_interval": "1s"}})).start()
+        rig.step_done("agent", "model:0", {"says": "look"}, tokens=5).crash()
+        assert rig.outstanding["agent"].work.steps == {"model:0": {"says": "look"}}
+        rig.step_done("agent", "tool:0", "found", tokens=2).fail("agent", retryable=True).crash().pass_time(1_000)
+        assert list(rig.outstanding["agent"].work.steps) == ["model:0", "tool:0"]
+        rig.suspend("agent", "approval").crash().signal("approval")
+        assert list(rig.outstanding["agent"].work.steps) == ["model:0", "tool:0"]
+
+    def test_a_step_is_not_stored_twice(self) -> None:
+        rig = Rig(chain("agent")).start().step_done("agent", "model:0", 1).step_done("agent", "model:0", 2)
+        assert rig.outstanding["agent"].work.attempt == 1
+        assert rig.crash().outstanding["agent"].work.steps == {"model:0": 1}
+
+    def test_what_a_failed_attempt_consumed_is_counted(self) -> None:
+        rig = (
+            Rig(chain("agent")).start().step_done("agent", "model:0", 1, tokens=5).step_done("agent", "b", 2, tokens=7)
+        )
+        record = rig.fail("agent").history.runs[rig.plan.by_id["agent"], ()]
+        assert (record.usage, [step.key for step in record.steps]) == ({"tokens": 12}, ["model:0", "b"])
+
     def test_a_charge_whose_outcome_is_unknown_waits_instead_of_being_repeated(self) -> None:
         rig = Rig(chain({"id": "charge", "type": "action.charge"})).start().crash()
         assert not rig.outstanding

@@ -38,10 +38,24 @@ class Stage:
         self.attempts: list[Attempt] = []
         self.watching: set[asyncio.Event] = set()
         self.published: set[str] = set()
+        self.publishing = asyncio.Lock()
 
     def changed(self) -> None:
         for each in self.watching:
             each.set()
+
+    async def next(self) -> Attempt:
+        """The attempt that is under way, or the next one that will be."""
+        changed = asyncio.Event()
+        self.watching.add(changed)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for attempt in self.attempts:
+                    if not attempt.outcome.done():
+                        self.watching.remove(changed)
+                        return attempt
+                changed.clear()
+                await changed.wait()
 
     def registry(self) -> Registry:
         stage, registry = self, Registry(installed())
@@ -86,9 +100,10 @@ class Play:
     async def run(self) -> None:
         nodes = self.story["workflow"]["nodes"]
         for child in {node["parameters"]["workflow_id"] for node in nodes if node.get("type") == "flow.subworkflow"}:
-            if child not in self.stage.published:
-                self.stage.published.add(child)
-                await self.engine.publish(child, CHILD)
+            async with self.stage.publishing:
+                if child not in self.stage.published:
+                    await self.engine.publish(child, CHILD)
+                    self.stage.published.add(child)
         for number, step in enumerate(self.story["story"], 1):
             word, told = (step, None) if isinstance(step, str) else next(iter(step.items()))
             try:

@@ -66,6 +66,18 @@ class ItemSucceeded(RunEvent, frozen=True, array_like=True, tag="is", kw_only=Tr
     outputs: Outputs
 
 
+class StepSucceeded(RunEvent, frozen=True, array_like=True, tag="st", kw_only=True, gc=False):
+    """A run that takes many steps, such as an agent's, has done one that no later attempt shall do again."""
+
+    attempt: int
+    key: str
+    """The step's name, given by the node's code; a step of the same name is not stored twice."""
+    value: Json = None
+    """What the step gave; handed back to the code after a crash, a retry or a wait."""
+    usage: dict[str, Json] = {}
+    """What it consumed, e.g. tokens."""
+
+
 class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=True, gc=False):
     """A run has its outputs."""
 
@@ -211,6 +223,7 @@ AnyEvent: TypeAlias = (
     ExecutionStarted
     | AttemptStarted
     | ItemSucceeded
+    | StepSucceeded
     | NodeSucceeded
     | AttemptFailed
     | NodeSuspended

@@ -19,8 +19,9 @@ from workflow_engine.engine.events import (
     NodeIterated,
     NodeSucceeded,
     NodeSuspended,
+    StepSucceeded,
 )
-from workflow_engine.engine.items import Failure, Outputs
+from workflow_engine.engine.items import Failure, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import (
     Backoff,
@@ -61,6 +62,16 @@ class AttemptRecord:
 
 
 @dataclass(slots=True)
+class StepRecord:
+    """One step of a run that takes many."""
+
+    key: str
+    at: int
+    value: Json
+    usage: dict[str, Json]
+
+
+@dataclass(slots=True)
 class RunRecord:
     """One run as people see it. Times are epoch milliseconds."""
 
@@ -78,6 +89,9 @@ class RunRecord:
     source: str = ""
     wait: Wait | None = None
     turn: int = 0
+    steps: list[StepRecord] = field(default_factory=list[StepRecord])
+    usage: dict[str, Json] = field(default_factory=dict[str, Json])
+    """What all its attempts consumed, e.g. tokens, whether they succeeded or not."""
 
     @property
     def address(self) -> str:
@@ -113,6 +127,10 @@ class History:
                 self.ended = event
             case AttemptStarted() | NodeSucceeded() | AttemptFailed() | NodeSuspended() | NodeIterated():
                 self._attempted(event)
+            case StepSucceeded() if machine.expects(state, event):
+                record = self._record(machine.run_key(state, event))
+                record.steps.append(StepRecord(event.key, event.at, event.value, event.usage))
+                record.usage = added(record.usage, event.usage)
             case _:
                 pass
         machine.apply(state, event)
@@ -144,6 +162,8 @@ class History:
         attempt = record.attempts[-1]
         if isinstance(event, NodeSucceeded):
             record.source = event.source
+            if not record.steps:
+                record.usage = event.usage
         if isinstance(event, NodeSucceeded | AttemptFailed):
             attempt.ended_at = event.at
         if isinstance(event, AttemptFailed):
@@ -207,3 +227,13 @@ def is_waiting(state: State) -> bool:
         # It ends at once, or it has to see to its children's end first.
         return False
     return all(isinstance(run, Waiting | Backoff | Parked | Looping | Mapping) for run in state.runs.values())
+
+
+def added(one: dict[str, Json], other: dict[str, Json]) -> dict[str, Json]:
+    """What both consumed together: numbers of the same name add up, of anything else the later one stays."""
+    total = dict(one)
+    for name, value in other.items():
+        before = total.get(name)
+        is_count = isinstance(value, int | float) and isinstance(before, int | float)
+        total[name] = before + value if is_count else value
+    return total

@@ -44,6 +44,7 @@ from workflow_engine.engine.events import (
     ResumeRequested,
     RunEvent,
     SignalReceived,
+    StepSucceeded,
     TimerFired,
 )
 from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
@@ -109,16 +110,19 @@ def expects(state: State, event: AnyEvent) -> bool:
         return False
     match event:
         case NodeSucceeded() | AttemptFailed() | NodeSuspended() | NodeIterated() | NodeExpanded() | ItemSucceeded():
-            run = state.runs.get(_key(state, event))
+            run = state.runs.get(run_key(state, event))
             return isinstance(run, Running | Scheduled)
+        case StepSucceeded():
+            run = state.runs.get(run_key(state, event))
+            return isinstance(run, Running | Scheduled) and event.key not in run.work.steps
         case OutcomeResolved():
-            return isinstance(state.runs.get(_key(state, event)), Parked)
+            return isinstance(state.runs.get(run_key(state, event)), Parked)
         case OutcomeUnknown():
-            return isinstance(state.runs.get(_key(state, event)), Running)
+            return isinstance(state.runs.get(run_key(state, event)), Running)
         case ChildEnded():
             if event.result.id in state.draining:
                 return True
-            run = state.runs.get(_key(state, event))
+            run = state.runs.get(run_key(state, event))
             if not isinstance(run, Waiting) or event.result.id not in run.children:
                 return False
             return all(result.id != event.result.id for result in run.results)
@@ -158,6 +162,8 @@ def take(state: State, event: AnyEvent) -> bool:
             _suspend(state, event)
         case ItemSucceeded():
             _item_succeeded(state, event)
+        case StepSucceeded():
+            _step_succeeded(state, event)
         case AttemptStarted():
             _intend(state, event)
         case TimerFired():
@@ -186,7 +192,8 @@ def take(state: State, event: AnyEvent) -> bool:
     return True
 
 
-def _key(state: State, event: RunEvent) -> RunKey:
+def run_key(state: State, event: RunEvent) -> RunKey:
+    """The run that `event` is about."""
     index = state.plan.by_id.get(event.node)
     return (ROOT if index is None else index, event.path)
 
@@ -235,7 +242,7 @@ def _entries(plan: Plan, trigger: str) -> list[int]:
 
 
 def _succeed(state: State, event: NodeSucceeded) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     node = state.plan.nodes[key[0]]
     for spec in event.spawned:
         state.start.append(StartChild(key, spec, detached=True))
@@ -371,7 +378,7 @@ def _cancel_feeds(state: State, frame: Frame, join: PlanNode) -> None:
 
 
 def _iterate(state: State, event: NodeIterated) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     work = _work(state, key)
     collected: Items = []
     if state.plan.nodes[key[0]].shape.collects:
@@ -382,7 +389,7 @@ def _iterate(state: State, event: NodeIterated) -> None:
 
 
 def _expand(state: State, event: NodeExpanded) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     concurrency = max(event.concurrency, 1)
     run = Mapping(_work(state, key), event.batches, concurrency, event.on_failure, event.keep_order)
     state.runs[key] = run
@@ -495,7 +502,7 @@ def _abandon_body(state: State, key: RunKey, run: Looping | Mapping) -> None:
 
 
 def _attempt_failed(state: State, event: AttemptFailed) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     node = state.plan.nodes[key[0]]
     work = _work(state, key)
     seed = zlib.crc32(f"{state.seed}:{address(node.id, key[1])}".encode())
@@ -586,7 +593,7 @@ def _undo_next(state: State) -> None:
 
 
 def _suspend(state: State, event: NodeSuspended) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     work = _work(state, key)
     token = _arm(state, event.until, key, "wait") if event.until is not None else 0
     state.runs[key] = run = Waiting(
@@ -627,7 +634,7 @@ def _stop_waiting(state: State, key: RunKey, run: Waiting) -> None:
 
 
 def _timer_fired(state: State, event: TimerFired) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     if key == EXECUTION:
         if not state.closed and not state.undoing and not state.canceling:
             state.failure = Failure(
@@ -661,7 +668,7 @@ def _child_ended(state: State, event: ChildEnded) -> None:
     if child in state.draining:
         state.draining.discard(child)
         return
-    key = _key(state, event)
+    key = run_key(state, event)
     run = state.runs[key]
     assert isinstance(run, Waiting), "expects has seen to it"
     results = (*run.results, event.result)
@@ -680,21 +687,32 @@ def _child_ended(state: State, event: ChildEnded) -> None:
 
 
 def _item_succeeded(state: State, event: ItemSucceeded) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
+    work = state.runs[key].work
+    _work_on(state, key, replace(work, done={**work.done, event.index: event.outputs}))
+
+
+def _step_succeeded(state: State, event: StepSucceeded) -> None:
+    key = run_key(state, event)
+    work = state.runs[key].work
+    _work_on(state, key, replace(work, steps={**work.steps, event.key: event.value}))
+
+
+def _work_on(state: State, key: RunKey, work: Work) -> None:
+    """The same attempt, which has come further."""
     run = state.runs[key]
-    work = replace(run.work, done={**run.work.done, event.index: event.outputs})
     state.runs[key] = Running(work, run.intent) if isinstance(run, Running) else Scheduled(work)
 
 
 def _intend(state: State, event: AttemptStarted) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     if (run := state.runs.get(key)) is not None:
         state.runs[key] = started = Running(run.work, intent=True)
         state.changes.append((key, started))
 
 
 def _outcome_unknown(state: State, event: OutcomeUnknown) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     node = state.plan.nodes[key[0]]
     work = _work(state, key)
     match node.on_unknown:
@@ -717,7 +735,7 @@ def _unknown(node: PlanNode) -> Failure:
 
 
 def _outcome_resolved(state: State, event: OutcomeResolved) -> None:
-    key = _key(state, event)
+    key = run_key(state, event)
     node = state.plan.nodes[key[0]]
     work = _work(state, key)
     match event.decision:

@@ -13,7 +13,7 @@ import msgspec
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import RunKey, Running, Scheduled, State
 
-VERSION = 1
+VERSION = 2
 """Grows with every change of what a state holds, or of what its records mean."""
 
 _TRANSIENT = {"plan", "abort", "start", "changes"}

@@ -59,6 +59,8 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     done: dict[int, Outputs] = {}
     """Outputs of the items that earlier attempts finished."""
     resume: Resume | None = None
+    steps: dict[str, Json] = {}
+    """What the steps that are done gave, by name."""
 
 
 class Scheduled(msgspec.Struct, frozen=True, tag=True, gc=False):

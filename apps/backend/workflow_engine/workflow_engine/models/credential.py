@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workflow_engine.models.database import Base
@@ -38,3 +38,20 @@ class Credential(Base):
     """When its token ends. Epoch milliseconds, like every time in the database."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class OAuthGrant(Base):
+    """A grant of access that someone has begun: what has to fit when the person comes back. Used once."""
+
+    __tablename__ = "oauth_grant"
+    __table_args__ = (Index("oauth_grant_by_end", "expires_at"),)
+
+    state_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the state; who reads the database can not come back in the person's place."""
+    credential_id: Mapped[str] = mapped_column(String(64))
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    key_id: Mapped[str] = mapped_column(String(64))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
+    verifier: Mapped[bytes] = mapped_column(LargeBinary)
+    """The PKCE verifier, encrypted like a secret."""
+    expires_at: Mapped[int] = mapped_column(BigInteger)

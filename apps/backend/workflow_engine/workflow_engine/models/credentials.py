@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from workflow_engine.models.credential import Credential
+from workflow_engine.models.credential import Credential, OAuthGrant
 from workflow_engine.models.store import KeyReused, NotFound, Store
 from workflow_engine.models.workflow import Idempotency
 
@@ -84,6 +84,33 @@ def page(
         query = query.where(or_(Credential.updated_at < at, and_(Credential.updated_at == at, Credential.id < id)))
     with store.reading() as connection, Session(connection, expire_on_commit=False) as session:
         return list(session.scalars(query))
+
+
+# grants of access under way
+
+
+async def begin_grant(store: Store, row: Columns, *, now: int) -> None:
+    """Stores a grant, and forgets those that nobody came back for. Raises NotFound without its credential."""
+
+    def change(connection: Connection) -> None:
+        connection.execute(delete(OAuthGrant).where(OAuthGrant.expires_at <= now))
+        if connection.execute(select(Credential.id).where(Credential.id == row["credential_id"])).first() is None:
+            raise NotFound(row["credential_id"])
+        connection.execute(insert(OAuthGrant).values(**row))
+
+    await store.change(change)
+
+
+async def take_grant(store: Store, state_digest: str, *, now: int) -> OAuthGrant | None:
+    """The grant with this state, which is gone then; None when there is none, or it came too late."""
+
+    def change(connection: Connection) -> OAuthGrant | None:
+        with Session(connection, expire_on_commit=False) as session:
+            row = session.get(OAuthGrant, state_digest)
+        connection.execute(delete(OAuthGrant).where(OAuthGrant.state_digest == state_digest))
+        return row if row is not None and row.expires_at > now else None
+
+    return await store.change(change)
 
 
 # rotation, which runs beside the server

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
@@ -29,7 +29,7 @@ LOCK = 0x776F_726B_666C_6F77
 """The advisory lock's number: `workflow` in ASCII."""
 OWNER = text("SELECT epoch, commits FROM engine_owner WHERE id = 1")
 # One statement to check and to count. It also locks the row, so no takeover gets between it and the commit.
-COUNT = text("UPDATE engine_owner SET commits = :commits WHERE id = 1 AND epoch = :epoch")
+COUNT = "UPDATE engine_owner SET commits = {0} WHERE id = 1 AND epoch = {0}"
 TAKE_OVER = text(
     "INSERT INTO engine_owner (id, epoch, commits, holder, since) VALUES (1, :epoch, :commits, :holder, :since) "
     "ON CONFLICT (id) DO UPDATE SET epoch = :epoch, holder = :holder, since = :since"
@@ -44,6 +44,7 @@ class Ownership:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._count = COUNT.format("?" if self._is_sqlite else "%s")
         self._connection: Connection | None = None
         self._file: IO[bytes] | None = None
         self._epoch = self._commits = 0
@@ -91,13 +92,16 @@ class Ownership:
         assert self._connection is not None
         return self._connection
 
-    def count(self, connection: Connection) -> int:
-        """Opens every transaction that writes: returns its number, or raises OwnershipLost."""
-        number = self._commits + 1
-        if connection.execute(COUNT, {"commits": number, "epoch": self._epoch}).rowcount != 1:
+    def count(self, cursor: Any) -> int:
+        """Opens every transaction that writes: counts it, and returns its number. Nothing is sure before `check`."""
+        self._commits += 1
+        cursor.execute(self._count, (self._commits, self._epoch))
+        return self._commits
+
+    def check(self, connection: Connection, cursor: Any) -> None:
+        """Raises OwnershipLost unless the `count` that this cursor made was ours to make."""
+        if cursor.rowcount != 1:
             self._still_ours(connection)
-        self._commits = number
-        return number
 
     def is_stored(self, number: int) -> bool:
         """Whether the transaction of this number was committed. Raises StoreUnavailable and OwnershipLost."""

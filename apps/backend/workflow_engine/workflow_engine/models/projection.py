@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.script import CHANGING, summary
 from workflow_engine.models.store import ExecutionRow, Store
-from workflow_engine.models.writer import CHANGING, summary
 
 CHANNEL = "workflow_engine_journal"
 """PostgreSQL notifies here, with the pk, whenever a journal has grown."""
@@ -58,7 +58,9 @@ def _project(connection: Connection, batch: Batch) -> int:
     if newest is None or newest <= batch.last:
         values = _values(row)
         connection.execute(
-            update(WorkflowExecution).where(ROW.pk == pk).values({name: values[name] for name in CHANGING})
+            update(WorkflowExecution)
+            .where(ROW.pk == pk)
+            .values({name: values[name] for name in CHANGING if name != "pk"})
         )
     connection.execute(text("SELECT pg_notify(:channel, :pk)"), {"channel": CHANNEL, "pk": str(pk)})
     return pk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine
@@ -27,11 +28,14 @@ class SharedAccess:
                 raise StoreUnavailable(f"the database can not be reached: {error}") from error
         return self._connection
 
-    def count(self, connection: Connection) -> None:
+    def count(self, cursor: Any) -> None:
         """Commits are not numbered: after a lost answer the caller is told that nothing is stored, and asks again.
 
         So every change that is made in this way must bear to be made twice.
         """
+
+    def check(self, connection: Connection, cursor: Any) -> None:
+        """Nobody can have taken over."""
 
     def is_stored(self, number: int) -> bool:
         return False

@@ -15,19 +15,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from workflow_engine.core.logging import get_logger
-from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.script import Event, PostgresScript, Script
 from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.writes import (
     Append,
@@ -50,11 +48,6 @@ BATCH_BYTES = 8 * 1024 * 1024
 """About how many bytes of events one transaction takes before it is closed to more."""
 LONGEST_DELAY = 2.0
 """Seconds between questions to a database that does not answer."""
-SUMMARY = 1_000
-"""Characters of a failure that the row keeps; the journal has all of it."""
-COLUMNS = [column.name for column in WorkflowExecution.__table__.columns]
-CHANGING = ["status", "started_at", "ended_at", "wake_at", "failure_summary"]
-
 REFUSED = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -89,18 +82,12 @@ class Writer:
         self, dialect: str, ownership: Ownership | SharedAccess, on_lost: Callable[[], None] | None = None
     ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
-        self._queue: deque[_Submission] = deque()
+        self._queue: list[_Submission] = []
         self._wake = threading.Condition()
         self._closed = False
         self._doubtful: int | None = None
         """The transaction that is being committed, until the database has answered."""
-        mark = "?" if dialect == "sqlite" else "%s"
-        self._append = _insert_into("execution_event", ["execution_pk", "seq", "data"], mark)
-        self._insert = _insert_into("workflow_execution", COLUMNS, mark)
-        self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
-        self._snapshot = _insert_into("execution_snapshot", ["execution_pk", "seq", "data"], mark)
-        sets = ", ".join(f"{column} = {mark}" for column in CHANGING)
-        self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._script = Script() if dialect == "sqlite" else PostgresScript()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -125,20 +112,17 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._take():
-            self._settle(batch)
+        while taken := self._take():
+            for batch in _batches(taken):
+                self._settle(batch)
 
     def _take(self) -> list[_Submission]:
-        """The next transaction's submissions; none when the writer is closed and everything is done."""
+        """All that was submitted; nothing when the writer is closed and everything is done."""
         with self._wake:
             while not self._queue and not self._closed:
                 self._wake.wait()
-            batch: list[_Submission] = []
-            room = BATCH_BYTES
-            while self._queue and len(batch) < BATCH and room > 0:
-                batch.append(self._queue.popleft())
-                room -= batch[-1].size()
-            return batch
+            taken, self._queue = self._queue, []
+            return taken
 
     def _settle(self, batch: list[_Submission]) -> None:
         """Commits `batch` and tells everyone in it."""
@@ -153,9 +137,7 @@ class Writer:
                 self._settle(batch[:middle])
                 self._settle(batch[middle:])
                 return
-            log.warning("write_refused", error=str(refused))
-            failure = WriteRefused(f"the database refused this write, and would again: {refused}")
-            failure.__cause__ = refused
+            failure = self._refused(refused)
         except (StoreUnavailable, SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
             log.error("commit_failed", error=str(error), submissions=len(batch))
             self._ownership.reset()
@@ -166,6 +148,20 @@ class Writer:
             self._ownership.reset()
             failure = error
         _tell(batch, failure)
+
+    def _refused(self, error: Exception) -> Exception:
+        try:
+            # What stands in our way may be what the next owner wrote.
+            self._ownership.is_stored(0)
+        except OwnershipLost as lost:
+            return self._lose(lost)
+        except StoreUnavailable as unsure:
+            self._ownership.reset()
+            return unsure
+        log.warning("write_refused", error=str(error))
+        failure = WriteRefused(f"the database refused this write, and would again: {error}")
+        failure.__cause__ = error
+        return failure
 
     def _lose(self, lost: OwnershipLost) -> OwnershipLost:
         # A loser must not keep the lock from the one that shall own.
@@ -197,9 +193,9 @@ class Writer:
         return failure
 
     def _commit(self, batch: list[_Submission]) -> None:
-        inserts: list[tuple[Any, ...]] = []
-        events: list[tuple[int, int, bytes]] = []
-        updates: list[tuple[Any, ...]] = []
+        inserts: list[ExecutionRow] = []
+        events: list[Event] = []
+        updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
@@ -209,33 +205,47 @@ class Writer:
                     case Append():
                         events += [(write.pk, seq, data) for seq, data in enumerate(write.events, write.first)]
                         if write.row is not None:
-                            updates.append((*_values(write.row, CHANGING), write.pk))
+                            updates[write.pk] = write.row
                     case InsertExecution():
-                        inserts.append(_values(write.row, COLUMNS))
+                        inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
         with connection.begin():
-            number = self._ownership.count(connection)
-            cursor = connection.connection.cursor()
-            if inserts:
-                cursor.executemany(self._insert, inserts)
-            if events:
-                cursor.executemany(self._append, events)
-            if updates:
-                cursor.executemany(self._update, updates)
-            if snapshots:
-                cursor.executemany(self._forget, [(pk,) for pk in snapshots])
-                kept = [(each.pk, each.seq, each.data) for each in snapshots.values() if each.data is not None]
-                if kept:
-                    cursor.executemany(self._snapshot, kept)
+            counter, cursor = connection.connection.cursor(), connection.connection.cursor()
+            with self._script.together(connection):
+                number = self._ownership.count(counter)
+                if inserts:
+                    self._script.insert(cursor, inserts)
+                if events:
+                    self._script.append(cursor, events)
+                if updates:
+                    self._script.update(cursor, list(updates.values()))
+                if snapshots:
+                    self._script.snapshot(cursor, list(snapshots.values()))
+            self._ownership.check(connection, counter)
+            counter.close()
             cursor.close()
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
             self._doubtful = number
         self._doubtful = None
+
+
+def _batches(submissions: list[_Submission]) -> Iterator[list[_Submission]]:
+    """One transaction's each."""
+    batch: list[_Submission] = []
+    room = BATCH_BYTES
+    for submission in submissions:
+        batch.append(submission)
+        room -= submission.size()
+        if len(batch) == BATCH or room <= 0:
+            yield batch
+            batch, room = [], BATCH_BYTES
+    if batch:
+        yield batch
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
@@ -247,20 +257,6 @@ def unavailable(error: Exception) -> StoreUnavailable:
     )
     failure.__cause__ = error
     return failure
-
-
-def _insert_into(table: str, columns: list[str], mark: str) -> str:
-    marks = ", ".join([mark] * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (names of ours)
-
-
-def _values(row: ExecutionRow, columns: list[str]) -> tuple[Any, ...]:
-    return tuple(summary(row.failure_summary) if name == "failure_summary" else getattr(row, name) for name in columns)
-
-
-def summary(failure: str) -> str:
-    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
-    return failure[:SUMMARY].replace("\0", "\ufffd")
 
 
 def _run(connection: Connection, run: Run) -> Callable[[], None]:
@@ -294,11 +290,15 @@ def _tell(batch: list[_Submission], failure: Exception | None) -> None:
 
 def _tell_loop(submissions: list[_Submission], failure: Exception | None) -> None:
     for submission in submissions:
-        calls: list[Callable[[], None]] = [*submission.results] if failure is None else []
-        calls.append(partial(submission.done, failure))
-        for call in calls:
-            try:
-                call()
-            except Exception:
-                # One submitter's mistake must not leave the others of the batch waiting for ever.
-                log.exception("callback_failed")
+        if failure is None:
+            for tell in submission.results:
+                _tell_one(tell)
+        _tell_one(submission.done, failure)
+
+
+def _tell_one(tell: Callable[..., None], *news: Exception | None) -> None:
+    try:
+        tell(*news)
+    except Exception:
+        # One submitter's mistake must not leave the others of the batch waiting for ever.
+        log.exception("callback_failed")

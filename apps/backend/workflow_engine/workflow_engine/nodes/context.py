@@ -72,6 +72,13 @@ class Credentials(Protocol):
         """
         ...
 
+    async def renew(self, id: str, used: str) -> dict[str, Any] | None:
+        """The same once the peer has refused its access token `used`; None when there is no other token to try.
+
+        Raises NodeFailure.
+        """
+        ...
+
 
 class Sandbox(Protocol):
     """Where user code runs: another process, without network, files and environment."""

@@ -6,11 +6,13 @@ is empty when it is not set. A new kind is one class and its place in KINDS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from workflow_engine.nodes.providers import PROVIDERS, ClientAuth, Provider, ProviderName
 from workflow_engine.nodes.spec import NodeFailure
 
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
@@ -98,11 +100,19 @@ class HttpQuery(_Http):
 
 
 class OAuth2(_Http):
-    """Access that a person granted, or that a client was given."""
+    """Access that a person granted, or that a client was given.
+
+    Name a provider that we know, or give the two addresses. StartOAuth begins a grant; the tokens are renewed by
+    themselves.
+    """
 
     type = "oauth2"
     title = "OAuth 2.0"
     is_oauth = True
+    provider: ProviderName = ""
+    """A provider whose addresses and customs are known; what is filled in below wins over them."""
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
+    """Whether a person grants access, or the client has it for itself."""
     client_id: str = Field(default="", max_length=1000)
     """Who we are to the peer."""
     client_secret: SecretStr = SecretStr("")
@@ -113,10 +123,24 @@ class OAuth2(_Http):
     """Where codes and refresh tokens are exchanged for access tokens."""
     scopes: list[str] = Field(default=[], max_length=100)
     """What to ask for."""
+    client_auth: ClientAuth | Literal[""] = ""
+    """How the client proves who it is; by default as the provider wants it, else in the request's body."""
     access_token: SecretStr = SecretStr("")
     """Sent as a bearer token."""
     refresh_token: SecretStr = SecretStr("")
     """Buys the next access token."""
+
+    def endpoints(self) -> Provider:
+        """Where and how this client gets its tokens."""
+        known = PROVIDERS.get(self.provider, Provider("", ""))
+        auth: ClientAuth = known.client_auth if self.client_secret.get_secret_value() else "none"
+        return replace(
+            known,
+            authorization_url=self.authorization_url or known.authorization_url,
+            token_url=self.token_url or known.token_url,
+            scopes=tuple(self.scopes) or known.scopes,
+            client_auth=self.client_auth or auth,
+        )
 
 
 class CryptoKey(CredentialKind):
@@ -161,8 +185,197 @@ class Postgres(CredentialKind):
         return Probe("action.postgres", "database", {"sql": "SELECT 1 AS let_in"})
 
 
+class _Server(CredentialKind):
+    """Where a server is that speaks a protocol of its own."""
+
+    host: str = Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=255)
+    """One host, without port."""
+
+
+class _TlsServer(_Server):
+    tls: Literal["verify", "encrypt", "off"] = "verify"
+    """`verify` also checks the server's certificate, `encrypt` takes any, `off` sends everything in the clear."""
+    ca_certificate: str = Field(default="", max_length=100_000)
+    """Certificates to trust instead of the system's, in PEM."""
+
+
+class MySql(_TlsServer):
+    """A MySQL or MariaDB database and who we are there."""
+
+    type = "mysql"
+    title = "MySQL or MariaDB"
+    port: int = Field(default=3306, ge=1, le=65535)
+    """Where it listens."""
+    database: str = Field(default="", max_length=255)
+    """The database that names without one belong to."""
+    user: str = Field(min_length=1, max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.database", "database", {"sql": "SELECT 1 AS let_in"})
+
+
+class Sqlite(CredentialKind):
+    """An SQLite database in the folder that the operator set aside for files (FILES_ROOT)."""
+
+    type = "sqlite"
+    title = "SQLite"
+    path: str = Field(pattern=r"^[^/\x00][^\x00]*$", max_length=1000)
+    """Its file, relative to that folder."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.database", "database", {"sql": "SELECT 1 AS let_in"})
+
+
+class Redis(_TlsServer):
+    """A Redis or Valkey server and who we are there."""
+
+    type = "redis"
+    title = "Redis"
+    port: int = Field(default=6379, ge=1, le=65535)
+    """Where it listens."""
+    database: int = Field(default=0, ge=0, le=1000)
+    """The number of the database."""
+    user: str = Field(default="", max_length=255)
+    """The user, where the server has any."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.redis", "server", {"command": "PING"})
+
+
+class Amqp(_TlsServer):
+    """An AMQP 0-9-1 broker such as RabbitMQ, and who we are there."""
+
+    type = "amqp"
+    title = "AMQP (RabbitMQ)"
+    port: int = Field(default=5671, ge=1, le=65535)
+    """Where it listens; without TLS usually 5672."""
+    virtual_host: str = Field(default="/", max_length=255)
+    """The broker's part that is ours."""
+    user: str = Field(default="", max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+
+
+class Mqtt(_TlsServer):
+    """An MQTT broker and who we are there."""
+
+    type = "mqtt"
+    title = "MQTT"
+    port: int = Field(default=8883, ge=1, le=65535)
+    """Where it listens; without TLS usually 1883."""
+    user: str = Field(default="", max_length=255)
+    """The user, where the broker asks for one."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+
+
+class Nats(_TlsServer):
+    """A NATS server and who we are there: a user with a password, or a token."""
+
+    type = "nats"
+    title = "NATS"
+    port: int = Field(default=4222, ge=1, le=65535)
+    """Where it listens."""
+    user: str = Field(default="", max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+    token: SecretStr = SecretStr("")
+    """The token, where the server knows no users."""
+
+
+class Kafka(_TlsServer):
+    """A Kafka cluster, by one of its brokers, and who we are there."""
+
+    type = "kafka"
+    title = "Kafka"
+    port: int = Field(default=9092, ge=1, le=65535)
+    """Where the broker listens."""
+    mechanism: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "none"
+    """How we say who we are."""
+    user: str = Field(default="", max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+
+
+class Ssh(_Server):
+    """A machine with an SSH server, and who we are there: a password, a private key, or both."""
+
+    type = "ssh"
+    title = "SSH"
+    port: int = Field(default=22, ge=1, le=65535)
+    """Where it listens."""
+    user: str = Field(min_length=1, max_length=255)
+    """The user."""
+    host_key: str = Field(min_length=1, max_length=10_000)
+    """The server's public key, as `ssh-keyscan` prints it; a server with another one is refused."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+    private_key: SecretStr = SecretStr("")
+    """A key in OpenSSH's format or PEM."""
+    passphrase: SecretStr = SecretStr("")
+    """What opens the private key, if it is locked."""
+
+    @field_validator("host_key")
+    @classmethod
+    def _is_a_key(cls, value: str) -> str:
+        """`ssh-keyscan` writes the host in front, which says nothing that `host` does not."""
+        key = re.search(r"(?:ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+", value)
+        if not key:
+            raise ValueError("give a line of `ssh-keyscan HOST`, such as `ssh-ed25519 AAAAC3...`")
+        return key[0]
+
+
+class S3(CredentialKind):
+    """A bucket of Amazon S3, or of a store that speaks its protocol."""
+
+    type = "s3"
+    title = "S3 bucket"
+    bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")
+    """The bucket."""
+    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$", max_length=50)
+    """Where it is."""
+    endpoint: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """The store, unless it is Amazon's."""
+    access_key_id: str = Field(min_length=1, max_length=255)
+    """Who we are."""
+    secret_access_key: SecretStr = Field(min_length=1)
+    """What proves it."""
+    session_token: SecretStr = SecretStr("")
+    """For temporary access."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.file", "s3", {"do": {"operation": "list", "limit": 1}, "store": "s3"})
+
+
 KINDS: dict[str, type[CredentialKind]] = {
-    kind.type: kind for kind in (HttpBasic, HttpBearer, HttpHeader, HttpQuery, OAuth2, CryptoKey, ApiKey, Postgres)
+    kind.type: kind
+    for kind in (
+        HttpBasic,
+        HttpBearer,
+        HttpHeader,
+        HttpQuery,
+        OAuth2,
+        CryptoKey,
+        ApiKey,
+        Postgres,
+        MySql,
+        Sqlite,
+        Redis,
+        Amqp,
+        Mqtt,
+        Nats,
+        Kafka,
+        Ssh,
+        S3,
+    )
 }
 
 
@@ -187,7 +400,16 @@ SYSTEMS = (
         ("http_basic", "http_bearer", "http_header", "http_query", "oauth2"),
         "https://www.rfc-editor.org/rfc/rfc9110",
     ),
+    System("amqp", "AMQP", "A message broker such as RabbitMQ.", ("amqp",), "https://www.rabbitmq.com/docs"),
+    System("kafka", "Kafka", "A log of messages.", ("kafka",), "https://kafka.apache.org/documentation/"),
+    System("mqtt", "MQTT", "A broker for messages of devices.", ("mqtt",), "https://mqtt.org/mqtt-specification/"),
+    System("mysql", "MySQL or MariaDB", "A database.", ("mysql",), "https://mariadb.com/kb/en/"),
+    System("nats", "NATS", "A message broker.", ("nats",), "https://docs.nats.io/"),
     System("postgres", "PostgreSQL", "A database.", ("postgres",), "https://www.postgresql.org/docs/current/"),
+    System("redis", "Redis", "A store of values by key.", ("redis",), "https://redis.io/docs/latest/commands/"),
+    System("s3", "S3", "A store of files.", ("s3",), "https://docs.aws.amazon.com/s3/"),
+    System("sqlite", "SQLite", "A database in a file.", ("sqlite",), "https://www.sqlite.org/lang.html"),
+    System("ssh", "SSH", "A machine to run commands on.", ("ssh",), "https://www.openssh.com/manual.html"),
 )
 
 

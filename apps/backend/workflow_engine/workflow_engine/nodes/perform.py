@@ -23,7 +23,8 @@ from workflow_engine.engine.events import (
     NodeSuspended,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
-from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
+from workflow_engine.engine.history import added
+from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.machine import failed_items
 from workflow_engine.engine.plan import PlanNode
 from workflow_engine.engine.shape import ERROR, RETURN, Effect, PortKind, RunMode, Shape
@@ -39,6 +40,7 @@ from workflow_engine.nodes.spec import (
     Parameters,
     Part,
     Result,
+    Steps,
     Suspend,
     problem,
 )
@@ -46,6 +48,8 @@ from workflow_engine.nodes.spec import (
 T = TypeVar("T")
 ItemDone = Callable[[int, Outputs], Coroutine[Any, Any, None]]
 """Called when one item of several is done, before the next one starts."""
+StepDone = Callable[[str, Json, dict[str, Json]], Coroutine[Any, Any, None]]
+"""Called with name, value and usage when one step of a run is done; returns when it is stored."""
 
 
 def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -59,11 +63,16 @@ def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def perform(
-    state: State, task: Perform, context: Context, clock: Callable[[], int], on_item: ItemDone | None = None
+    state: State,
+    task: Perform,
+    context: Context,
+    clock: Callable[[], int],
+    on_item: ItemDone | None = None,
+    on_step: StepDone | None = None,
 ) -> AnyEvent:
     """Runs one attempt and returns its outcome, whatever happens; only cancellation passes through."""
     started_at = context.now
-    run = _Attempt(state, task, context, on_item)
+    run = _Attempt(state, task, context, on_item, on_step)
     try:
         # A pure node never waits, and runs outside any task, where asyncio knows no timeout.
         if task.node.timeout and task.node.shape.effect is not Effect.PURE:
@@ -162,8 +171,11 @@ def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
 
 
 class _Attempt:
-    def __init__(self, state: State, task: Perform, context: Context, on_item: ItemDone | None) -> None:
-        self.state, self.task, self.context, self.on_item = state, task, context, on_item
+    def __init__(
+        self, state: State, task: Perform, context: Context, on_item: ItemDone | None, on_step: StepDone | None
+    ) -> None:
+        self.state, self.task, self.context = state, task, context
+        self.on_item, self.on_step = on_item, on_step
         self.node = task.node
         self.address = address(task.node.id, task.key[1])
         kind = task.node.kind
@@ -192,6 +204,7 @@ class _Attempt:
 
     async def each_item(self) -> Result:
         outputs: Outputs = {}
+        usage: dict[str, Json] = {}
         for index, item in enumerate(self.items):
             if (done := self.task.work.done.get(index)) is None:
                 result = _with_lineage(await self.routed(item, index), index)
@@ -201,6 +214,7 @@ class _Attempt:
                         f"{self.kind.type} runs per item, so it may only emit; it gave {result}",
                     )
                 done = result.outputs
+                usage = added(usage, result.usage)
                 if self.on_item:
                     await self.on_item(index, done)
             for port, items in done.items():
@@ -209,7 +223,7 @@ class _Attempt:
             ports = [port.name for port in self.node.shape.outputs if port.kind is PortKind.DATA and port.name != ERROR]
             if len(ports) == 1:
                 outputs[ports[0]] = []
-        return Emit(outputs)
+        return Emit(outputs, usage=usage)
 
     async def routed(self, item: Item, index: int) -> Result:
         """One item's result; a final failure goes to where `on_error` sends single items."""
@@ -227,8 +241,10 @@ class _Attempt:
         key = f"{self.context.execution_id}:{self.address}"
         if work.turn:
             key += f":{work.turn}"
+        prefix = ""
         if len(self.items) > 1 and self.node.shape.run_mode is RunMode.PER_ITEM:
             key += f":{index}"
+            prefix = f"{index}:"
         result = self.kind.run(
             Call(
                 parameters=self.parameters(item, index),
@@ -242,6 +258,7 @@ class _Attempt:
                 attempt=work.attempt,
                 path=self.task.key[1],
                 idempotency_key=key,
+                steps=self.steps(prefix) if self.node.shape.effect is not Effect.PURE else Steps(),
                 parts=self.parts(self.node, item, index, key) if self.node.parts else {},
             )
         )
@@ -276,6 +293,14 @@ class _Attempt:
             idempotency_key=key,
             parts=self.parts(node, item, index, key),
         )
+
+    def steps(self, prefix: str) -> Steps:
+        """The steps of one item; those of several are told apart by a prefix."""
+        done, on_step = self.task.work.steps, self.on_step
+        mine = {key.removeprefix(prefix): value for key, value in done.items() if key.startswith(prefix)}
+        if on_step is None:
+            return Steps(mine)
+        return Steps(mine, lambda key, value, usage: on_step(prefix + key, value, usage))
 
     def parameters(self, item: Item, index: int) -> Parameters:
         # A tool that is tried by itself finds the arguments in its item.

@@ -132,6 +132,37 @@ class NodeFailure(Exception):
         )
 
 
+class Steps:
+    """What a run that takes many steps has done so far, such as an agent's calls of its model and its tools.
+
+    A step is stored before `put` returns, and given back after a crash, a retry or a wait: code that looks here first
+    does no step twice. Names are the code's own.
+    """
+
+    def __init__(
+        self,
+        done: dict[str, Json] | None = None,
+        record: Callable[[str, Json, dict[str, Json]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._done = done if done is not None else {}
+        self._record = record
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._done
+
+    def get(self, key: str) -> Json:
+        """What the step gave; None when it has not been done."""
+        return self._done.get(key)
+
+    async def put(self, key: str, value: Json, usage: dict[str, Json] | None = None) -> None:
+        """Stores what a step gave, and what it consumed."""
+        if key in self._done:
+            return
+        self._done[key] = value
+        if self._record:
+            await self._record(key, value, usage or {})
+
+
 class Call(msgspec.Struct, Generic[P]):
     """One invocation of a node's code."""
 
@@ -153,6 +184,8 @@ class Call(msgspec.Struct, Generic[P]):
     path: tuple[int, ...] = ()
     idempotency_key: str = ""
     """The same at every attempt of the same work; give it to peers that deduplicate."""
+    steps: Steps = msgspec.field(default_factory=Steps)
+    """What this run has done so far, when it takes many steps."""
     parts: Mapping[str, Sequence[Part]] = {}
     """What is bound to the node's resource ports, by port, in the order in which it was connected."""
 
@@ -332,6 +365,7 @@ __all__ = [
     "RunMode",
     "Scope",
     "Shape",
+    "Steps",
     "Suspend",
     "emit",
 ]

@@ -249,6 +249,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Someone asked to go on."""
     EVENT_TYPE_EXECUTION_ENDED: _EventType.ValueType  # 17
     """The execution ended."""
+    EVENT_TYPE_STEP_SUCCEEDED: _EventType.ValueType  # 18
+    """One step of a run that takes many is done."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What a journal event says."""
@@ -289,6 +291,8 @@ EVENT_TYPE_RESUME_REQUESTED: EventType.ValueType  # 16
 """Someone asked to go on."""
 EVENT_TYPE_EXECUTION_ENDED: EventType.ValueType  # 17
 """The execution ended."""
+EVENT_TYPE_STEP_SUCCEEDED: EventType.ValueType  # 18
+"""One step of a run that takes many is done."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _Resolution:
@@ -501,6 +505,8 @@ class NodeRun(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     ITERATION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """For example `charge[0][2]`."""
     node_id: _builtins.str
@@ -545,6 +551,14 @@ class NodeRun(_message.Message):
     def waiting_for(self) -> Global___WaitReason:
         """Why it waits."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
+        """What a run that takes many steps has done so far, in order: an agent's calls of its model and its tools."""
+
+    @_builtins.property
+    def usage(self) -> _struct_pb2.Struct:
+        """What all its attempts consumed, for example tokens and their price; absent when nothing was counted."""
+
     def __init__(
         self,
         *,
@@ -562,14 +576,56 @@ class NodeRun(_message.Message):
         source: _builtins.str = ...,
         waiting_for: Global___WaitReason | None = ...,
         iteration: _builtins.int = ...,
+        steps: _abc.Iterable[Global___Step] | None = ...,
+        usage: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "failure", b"failure", "started_at", b"started_at", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "failure", b"failure", "started_at", b"started_at", "usage", b"usage", "waiting_for", b"waiting_for"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attempts", b"attempts", "ended_at", b"ended_at", "failure", b"failure", "inputs", b"inputs", "iteration", b"iteration", "node_id", b"node_id", "node_name", b"node_name", "outputs", b"outputs", "path", b"path", "source", b"source", "started_at", b"started_at", "status", b"status", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attempts", b"attempts", "ended_at", b"ended_at", "failure", b"failure", "inputs", b"inputs", "iteration", b"iteration", "node_id", b"node_id", "node_name", b"node_name", "outputs", b"outputs", "path", b"path", "source", b"source", "started_at", b"started_at", "status", b"status", "steps", b"steps", "usage", b"usage", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeRun: _TypeAlias = NodeRun  # noqa: Y015
+
+@_typing.final
+class Step(_message.Message):
+    """One step of a run that takes many. It is stored before the next one begins, and never done twice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its name, unique in the run, for example `model:2`."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was done."""
+
+    @_builtins.property
+    def value(self) -> _struct_pb2.Value:
+        """What it gave."""
+
+    @_builtins.property
+    def usage(self) -> _struct_pb2.Struct:
+        """What it consumed; absent when nothing was counted."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        value: _struct_pb2.Value | None = ...,
+        usage: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "usage", b"usage", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "key", b"key", "usage", b"usage", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Step: _TypeAlias = Step  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):

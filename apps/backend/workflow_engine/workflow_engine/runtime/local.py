@@ -34,10 +34,11 @@ from workflow_engine.engine.events import (
     ExecutionStarted,
     ItemSucceeded,
     OutcomeUnknown,
+    StepSucceeded,
     encode,
 )
 from workflow_engine.engine.history import History, is_waiting
-from workflow_engine.engine.items import Failure, Items, Outputs
+from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
@@ -616,7 +617,8 @@ class LocalRuntime:
         try:
             context = self._context(live, self._clock.now_ms())
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
-            outcome = await perform(live.state, task, context, self._clock.now_ms, on_item)
+            on_step = self._step_done(live, task)
+            outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
         finally:
             self._in_flight -= 1
             if live.tasks.get(task.key) is asyncio.current_task():
@@ -638,6 +640,22 @@ class LocalRuntime:
             self._feed(live, event)
             if task.node.shape.effect is Effect.AT_MOST_ONCE:
                 await self._stored(live)
+
+        return done
+
+    def _step_done(self, live: _Live, task: Perform) -> Callable[[str, Json, dict[str, Json]], Any]:
+        async def done(key: str, value: Json, usage: dict[str, Json]) -> None:
+            event = StepSucceeded(
+                at=self._clock.now_ms(),
+                node=task.node.id,
+                path=task.key[1],
+                attempt=task.work.attempt,
+                key=key,
+                value=value,
+                usage=usage,
+            )
+            self._feed(live, event)
+            await self._stored(live)
 
         return done
 

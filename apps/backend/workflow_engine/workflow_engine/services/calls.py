@@ -38,7 +38,7 @@ class Rpc:
         self.path = f"/{descriptor.containing_service.full_name}/{self.name}"
         """As gRPC addresses it."""
         self.is_stream: bool = descriptor.server_streaming
-        self.permission: int = descriptor.GetOptions().Extensions[options_pb2.permission]
+        self.permission: options_pb2.Permission.ValueType = descriptor.GetOptions().Extensions[options_pb2.permission]
 
     @property
     def input(self) -> Descriptor:

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from workflow_engine.core.secrets import NoSecretKey, Unreadable
 from workflow_engine.models import credentials as stored
 from workflow_engine.models.credential import Credential
-from workflow_engine.models.store import NotFound
+from workflow_engine.models.store import NotFound, Store
 from workflow_engine.nodes.credentials import KINDS, CredentialKind
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
@@ -124,7 +124,9 @@ class Credentials:
             old = {}
         merged = {name: value for name, value in {**row.fields, **old, **given}.items() if value is not None}
         fields, secrets = parts(checked(kind, merged))
-        return {"fields": fields, **self.vault.seal(row.id, secrets)}
+        columns = {"fields": fields, **self.vault.seal(row.id, secrets)}
+        # A token that was written by hand ends when it ends.
+        return columns | ({"expires_at": None} if "access_token" in given else {})
 
     async def DeleteCredential(self, request: it.DeleteCredentialRequest, context: Any) -> it.DeleteCredentialResponse:
         try:
@@ -136,7 +138,7 @@ class Credentials:
         return it.DeleteCredentialResponse(success=True, message=f"deleted credential {request.credential_id}")
 
     async def TestCredential(self, request: it.TestCredentialRequest, context: Any) -> it.TestCredentialResponse:
-        row = await self._row(request.credential_id)
+        row = await row_of(self.backend.store, request.credential_id)
         kind = kind_of(row.type)
         try:
             credential = checked(kind, {**row.fields, **self.vault.secrets(row)})
@@ -157,14 +159,16 @@ class Credentials:
             success=failed is None, message=failed.message if failed else "it was let in", failure=failed
         )
 
-    async def _row(self, id: str) -> Credential:
-        row = await asyncio.to_thread(stored.get, self.backend.store, id)
-        if row is None:
-            raise no_credential(id)
-        return row
-
     async def _shown(self, id: str) -> it.Credential:
-        return credential_to_proto(await self._row(id))
+        return credential_to_proto(await row_of(self.backend.store, id))
+
+
+async def row_of(store: Store, id: str) -> Credential:
+    """Raises ServiceError when there is no such credential."""
+    row = await asyncio.to_thread(stored.get, store, id)
+    if row is None:
+        raise no_credential(id)
+    return row
 
 
 def no_credential(id: str) -> ServiceError:

@@ -16,6 +16,9 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | NOTHING_TO_DO | FAILED_PRECONDITION | a retry of an execution without failed nodes |
 | SECRET_KEY_MISSING | FAILED_PRECONDITION | a credential for a server that can not encrypt it |
 | CREDENTIAL_UNREADABLE | FAILED_PRECONDITION | its master key is no longer known |
+| OAUTH_NOT_SET_UP | FAILED_PRECONDITION | the credential names no client |
+| OAUTH_STATE_UNKNOWN | FAILED_PRECONDITION | a state that was used already, or is too old |
+| OAUTH_REFUSED | FAILED_PRECONDITION | the peer does not take the code |
 | QUEUE_FULL | RESOURCE_EXHAUSTED | too many executions wait for their turn |
 | SHUTTING_DOWN, STORE_UNAVAILABLE | UNAVAILABLE | the disk is full; nothing was stored |
 """
@@ -51,6 +54,9 @@ CODES = {
     "NOTHING_TO_DO": grpc.StatusCode.FAILED_PRECONDITION,
     "SECRET_KEY_MISSING": grpc.StatusCode.FAILED_PRECONDITION,
     "CREDENTIAL_UNREADABLE": grpc.StatusCode.FAILED_PRECONDITION,
+    "OAUTH_NOT_SET_UP": grpc.StatusCode.FAILED_PRECONDITION,
+    "OAUTH_STATE_UNKNOWN": grpc.StatusCode.FAILED_PRECONDITION,
+    "OAUTH_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,

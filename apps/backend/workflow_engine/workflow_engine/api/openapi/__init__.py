@@ -1,0 +1,1 @@
+"""The OpenAPI document of the REST gateway, made from the contract, and the page that shows it."""

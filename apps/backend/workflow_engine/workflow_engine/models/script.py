@@ -1,0 +1,106 @@
+"""What a commit says to the database, in as few statements and round trips as each kind of database allows.
+
+Every statement costs more than its rows. In SQLite each lets go of Python's lock and has to get it back from a busy
+event loop; to PostgreSQL each is a message. So events, which are most of what is written, go many at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection
+
+from workflow_engine.models.execution import WorkflowExecution
+from workflow_engine.models.writes import ExecutionRow, Snapshot
+
+SUMMARY = 1_000
+"""Characters of a failure that the row keeps; the journal has all of it."""
+AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
+"""Events in one statement to SQLite: any number is a sum of these, so that few statements have to be prepared."""
+
+Event = tuple[int, int, bytes]
+"""The execution's pk, the event's number, its bytes."""
+
+
+def _insert(table: str, columns: Sequence[str], mark: str, rows: int = 1) -> str:
+    marks = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * rows)}"  # noqa: S608 (our names)
+
+
+EVENT = ("execution_pk", "seq", "data")
+COLUMNS = tuple(column.name for column in WorkflowExecution.__table__.columns)
+CHANGING = ("status", "started_at", "ended_at", "wake_at", "failure_summary", "pk")
+_inserted, _changed = attrgetter(*COLUMNS), attrgetter(*CHANGING)
+
+
+class Script:
+    """The statements, on SQLite."""
+
+    mark = "?"
+
+    def __init__(self) -> None:
+        mark = self.mark
+        self._insert = _insert("workflow_execution", COLUMNS, mark)
+        sets = ", ".join(f"{column} = {mark}" for column in CHANGING[:-1])
+        self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
+        self._snapshot = _insert("execution_snapshot", EVENT, mark)
+
+    def together(self, connection: Connection) -> AbstractContextManager[Any]:
+        """Statements in this context may be sent without waiting for the answers to those before."""
+        return nullcontext()
+
+    def insert(self, cursor: Any, rows: Sequence[ExecutionRow]) -> None:
+        cursor.executemany(self._insert, [_storable(_inserted(row), row, COLUMNS) for row in rows])
+
+    def update(self, cursor: Any, rows: Sequence[ExecutionRow]) -> None:
+        cursor.executemany(self._update, [_storable(_changed(row), row, CHANGING) for row in rows])
+
+    def append(self, cursor: Any, events: Sequence[Event]) -> None:
+        at = 0
+        for size, statement in _APPENDS:
+            while len(events) - at >= size:
+                cursor.execute(statement, [value for event in events[at : at + size] for value in event])
+                at += size
+
+    def snapshot(self, cursor: Any, snapshots: Sequence[Snapshot]) -> None:
+        cursor.executemany(self._forget, [(each.pk,) for each in snapshots])
+        kept = [(each.pk, each.seq, each.data) for each in snapshots if each.data is not None]
+        if kept:
+            cursor.executemany(self._snapshot, kept)
+
+
+_APPENDS = [(size, _insert("execution_event", EVENT, Script.mark, size)) for size in AT_ONCE]
+
+
+class PostgresScript(Script):
+    """The statements, on PostgreSQL: all are sent at once, and a column of events travels as one array."""
+
+    mark = "%s"
+    _append = (
+        "INSERT INTO execution_event (execution_pk, seq, data) "
+        "SELECT * FROM unnest(%b::bigint[], %b::integer[], %b::bytea[])"
+    )
+
+    def together(self, connection: Connection) -> AbstractContextManager[Any]:
+        driver: Any = connection.connection.driver_connection
+        pipeline: AbstractContextManager[Any] = driver.pipeline()
+        return pipeline
+
+    def append(self, cursor: Any, events: Sequence[Event]) -> None:
+        cursor.execute(self._append, [list(column) for column in zip(*events, strict=True)])
+
+
+def _storable(values: tuple[Any, ...], row: ExecutionRow, columns: Sequence[str]) -> tuple[Any, ...]:
+    if not row.failure_summary:
+        return values
+    short = summary(row.failure_summary)
+    return tuple(short if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+
+
+def summary(failure: str) -> str:
+    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
+    return failure[:SUMMARY].replace("\0", "\ufffd")

@@ -1,0 +1,100 @@
+"""Who people grant access at: what a provider of OAuth 2.0 needs, so that nobody has to look it up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+ClientAuth: TypeAlias = Literal["client_secret_basic", "client_secret_post", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A preset; what a credential says itself wins over it."""
+
+    authorization_url: str
+    token_url: str
+    scopes: tuple[str, ...] = ()
+    """What to ask for unless the credential or the request says."""
+    client_auth: ClientAuth = "client_secret_post"
+    """How the client proves who it is at the token endpoint."""
+    extra: dict[str, str] = field(default_factory=dict[str, str])
+    """More parameters of the authorization URL, such as what makes the provider give a refresh token."""
+    scope_separator: str = " "
+    sends_json: bool = False
+    """Its token endpoint wants JSON, not a form."""
+
+
+PROVIDERS: dict[str, Provider] = {
+    "google": Provider(
+        "https://accounts.google.com/o/oauth2/v2/auth",
+        "https://oauth2.googleapis.com/token",
+        (
+            "https://www.googleapis.com/auth/calendar",
+            "https://www.googleapis.com/auth/gmail.modify",
+            "https://www.googleapis.com/auth/spreadsheets",
+        ),
+        extra={"access_type": "offline", "prompt": "consent"},
+    ),
+    "microsoft": Provider(
+        "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+        "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+        ("offline_access", "ChannelMessage.Send", "Chat.ReadWrite", "Team.ReadBasic.All", "Channel.ReadBasic.All"),
+    ),
+    "github": Provider(
+        "https://github.com/login/oauth/authorize", "https://github.com/login/oauth/access_token", ("repo",)
+    ),
+    "gitlab": Provider("https://gitlab.com/oauth/authorize", "https://gitlab.com/oauth/token", ("api",)),
+    "slack": Provider(
+        "https://slack.com/oauth/v2/authorize",
+        "https://slack.com/api/oauth.v2.access",
+        ("chat:write", "channels:read", "channels:history", "users:read", "reactions:write", "files:write"),
+        scope_separator=",",
+    ),
+    "discord": Provider(
+        "https://discord.com/oauth2/authorize",
+        "https://discord.com/api/oauth2/token",
+        ("identify", "guilds"),
+        client_auth="client_secret_basic",
+    ),
+    "notion": Provider(
+        "https://api.notion.com/v1/oauth/authorize",
+        "https://api.notion.com/v1/oauth/token",
+        client_auth="client_secret_basic",
+        extra={"owner": "user"},
+        sends_json=True,
+    ),
+    "atlassian": Provider(
+        "https://auth.atlassian.com/authorize",
+        "https://auth.atlassian.com/oauth/token",
+        ("offline_access", "read:jira-work", "write:jira-work", "read:jira-user"),
+        extra={"audience": "api.atlassian.com", "prompt": "consent"},
+        sends_json=True,
+    ),
+    "linear": Provider(
+        "https://linear.app/oauth/authorize",
+        "https://api.linear.app/oauth/token",
+        ("read", "write"),
+        scope_separator=",",
+    ),
+    "airtable": Provider(
+        "https://airtable.com/oauth2/v1/authorize",
+        "https://airtable.com/oauth2/v1/token",
+        ("data.records:read", "data.records:write", "schema.bases:read"),
+        client_auth="client_secret_basic",
+    ),
+}
+
+ProviderName: TypeAlias = Literal[
+    "",
+    "google",
+    "microsoft",
+    "github",
+    "gitlab",
+    "slack",
+    "discord",
+    "notion",
+    "atlassian",
+    "linear",
+    "airtable",
+]
