@@ -63,6 +63,7 @@ from workflow_engine.runtime.families import (
     child_result,
     error_children,
     group_of,
+    same_request,
 )
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
 from workflow_engine.runtime.trial import try_node
