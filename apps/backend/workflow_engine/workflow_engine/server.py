@@ -21,11 +21,13 @@ from workflow_engine.api import oauth, pages
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
 from workflow_engine.core.secrets import Keyring
+from workflow_engine.core.signing import Signer
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Context
@@ -44,6 +46,7 @@ from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.manager import Triggers
@@ -159,13 +162,14 @@ async def start(
             ],
         )
         backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), settings.public_url)
         integrations = IntegrationService(backend, vault, http)
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, Desk(backend)),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, desk, links),  # type: ignore[abstract]
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -178,9 +182,11 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
+            *TaskPages(backend, desk, links).routes(),
             *pages.routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
+        links.public_url = url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await triggers.open()
@@ -192,7 +198,6 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
         log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 

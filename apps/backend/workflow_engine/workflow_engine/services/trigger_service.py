@@ -5,11 +5,12 @@ from __future__ import annotations
 from workflow_engine.proto import workflow_service_pb2_grpc
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.desk import Desk
+from workflow_engine.services.links import Links
 from workflow_engine.services.tasks import Tasks
 
 
 class TriggerService(Tasks, workflow_service_pb2_grpc.TriggerServiceServicer):
     """All RPCs, each in the part that it belongs to; those of triggers are still UNIMPLEMENTED."""
 
-    def __init__(self, backend: Backend, desk: Desk) -> None:
-        self.backend, self.desk = backend, desk
+    def __init__(self, backend: Backend, desk: Desk, links: Links) -> None:
+        self.backend, self.desk, self.links = backend, desk, links

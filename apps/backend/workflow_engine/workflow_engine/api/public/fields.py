@@ -236,8 +236,7 @@ def mark(
         by_name[name].error = words("error.json", message=why)
     rest: list[str] = []
     for violation in violations:
-        name = violation.path[0] if violation.path else None
-        found = by_name.get(name) if isinstance(name, str) else None
+        found = by_name.get(str(violation.path[0])) if violation.path else None
         if found is None:
             rest.append(violation.message)
         elif not found.error:

@@ -35,9 +35,7 @@ _HEADERS = {
 }
 
 
-def render(
-    words: Words, template: str, status: int = 200, *, script: str = "", **values: Any
-) -> Response:
+def render(words: Words, template: str, status: int = 200, *, script: str = "", **values: Any) -> Response:
     """A page. `script` is a script of ours that may run on it."""
     own = {"style": Markup(_STYLE), "script": Markup(script)}  # noqa: S704 (files of ours)
     html = _environment.get_template(template).render(words=words, **own, **values)

@@ -28,7 +28,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "answer_as": ("You answer as {who}.", "您以 {who} 的身份回答。"),
     "answer_once": ("This link works once.", "此链接只能使用一次。"),
     "answer_by": ("Answer by {time}", "请在 {time} 之前回答"),
-    "votes": ("{count} of {needed} approvals so far", "已有 {count}/{needed} 人同意"),
+    "votes": ("{count} of {needed} approvals so far.", "已有 {count}/{needed} 人同意。"),
     "step": ("Step {step} of {steps}", "第 {step} 步，共 {steps} 步"),
     "fix_one": ("Please correct one thing", "有一处需要更正"),
     "fix_many": ("Please correct {count} things", "有 {count} 处需要更正"),
