@@ -13,7 +13,7 @@ import type {
 } from "~/api/contract";
 import { workflows } from "~/api/contract";
 import { ApiError, call, stream } from "~/api/transport";
-import { type Edit, isEmpty } from "~/model/edits";
+import { apply, type Edit, isEmpty } from "~/model/edits";
 import { type Doc, type Node, nodesOf, type Ports, portsOf } from "~/model/graph";
 import { begin, type History, perform, redo, undo } from "~/model/history";
 import type { Proposal } from "~/model/review";
@@ -23,9 +23,9 @@ export type Saving = "saved" | "dirty" | "saving" | "refused" | "conflict" | "fa
 
 export interface Review {
   proposals: Proposal[];
+  /** Of those that are chosen. */
   keys: Set<string>;
   explanation: string;
-  /** The drawing with the accepted ones, shown in place of the draft. */
   before: Doc;
 }
 
@@ -48,6 +48,8 @@ export interface Editor {
   states: Record<string, NodeState>;
   starting: boolean;
   review: Review | undefined;
+  /** What the canvas shows: the draft, or under review the draft with what is chosen, and what would go. */
+  shown: Doc;
 
   edit(edit: Edit, key?: string): void;
   undo(): void;
@@ -81,6 +83,13 @@ function index(doc: Doc): Map<string, Node> {
   return new Map(nodesOf(doc).map((node) => [node.id, node]));
 }
 
+function reviewed(review: Review): Doc {
+  return review.proposals
+    .filter((each) => each.kind !== "remove" && review.keys.has(each.key))
+    .sort((a, b) => Number(a.what === "connection") - Number(b.what === "connection"))
+    .reduce((doc, each) => apply(doc, each.edit), review.before);
+}
+
 export function createEditor(
   workflow: WorkflowJson,
   types: NodeTypeJson[],
@@ -95,7 +104,7 @@ export function createEditor(
 
   return createStore<Editor>((set, get) => {
     const changed = (history: History) => {
-      set({ history, byId: index(history.doc), saving: "dirty" });
+      set({ history, shown: history.doc, byId: index(history.doc), saving: "dirty" });
       clearTimeout(saveTimer);
       clearTimeout(validateTimer);
       saveTimer = setTimeout(() => void get().save(), AUTOSAVE);
@@ -164,6 +173,7 @@ export function createEditor(
       states: {},
       starting: false,
       review: undefined,
+      shown: workflow,
 
       edit(edit, key) {
         if (get().readOnly || isEmpty(edit)) return;
@@ -206,6 +216,7 @@ export function createEditor(
         localStorage.removeItem(parkedKey(id));
         set({
           history: begin(doc),
+          shown: doc,
           byId: index(doc),
           stored: doc,
           etag: doc.etag ?? "",
@@ -292,7 +303,8 @@ export function createEditor(
         clearTimeout(saveTimer);
       },
       setReview(review) {
-        set({ review });
+        const shown = review ? reviewed(review) : get().history.doc;
+        set({ review, shown, byId: index(shown) });
       },
     };
   });
