@@ -29,6 +29,7 @@ from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, fl
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
+from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
 
 
@@ -79,6 +80,8 @@ class Suspend(msgspec.Struct, frozen=True, gc=False):
     """For the status: what is waited for, in words."""
     data: dict[str, Json] = {}
     """Given back in `call.resume.data`."""
+    tasks: list[Task] = []
+    """What to ask of people; when all are decided, or time is up, `call.resume.settled` tells what became of each."""
 
 
 class Iterate(msgspec.Struct, frozen=True, gc=False):
