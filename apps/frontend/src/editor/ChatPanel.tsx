@@ -6,7 +6,7 @@ import { useSession } from "~/api/session";
 import { call, stream } from "~/api/transport";
 import { useT } from "~/i18n";
 import { apply } from "~/model/edits";
-import { type Doc, nodesOf } from "~/model/graph";
+import { type Doc, nodesOf, tidied } from "~/model/graph";
 import { beside } from "~/model/layout";
 import { accepted, type Proposal, proposals } from "~/model/review";
 import { Markdown } from "~/pages/Markdown";
@@ -51,7 +51,7 @@ export default function ChatPanel({ onClose }: { onClose(): void }) {
           { workflow: before, instruction: wanted },
           { signal: abort.current.signal },
         );
-        const after = placed(answer.workflow ?? before);
+        const after = placed(tidied(answer.workflow ?? before));
         const found = proposals(before, after);
         setSaid((all) => [...all, { by: "assistant", text: answer.explanation || answer.message || "" }]);
         if (found.length > 0)

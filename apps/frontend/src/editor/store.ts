@@ -14,7 +14,7 @@ import type {
 import { workflows } from "~/api/contract";
 import { ApiError, call, stream } from "~/api/transport";
 import { apply, type Edit, isEmpty } from "~/model/edits";
-import { type Doc, type Node, nodesOf, type Ports, portsOf } from "~/model/graph";
+import { type Doc, type Node, nodesOf, type Ports, portsOf, tidied } from "~/model/graph";
 import { begin, type History, perform, redo, undo } from "~/model/history";
 import type { Proposal } from "~/model/review";
 import { hasEnded, type NodeState, sameState, statesByNode } from "~/model/runs";
@@ -91,11 +91,12 @@ function reviewed(review: Review): Doc {
 }
 
 export function createEditor(
-  workflow: WorkflowJson,
+  given: WorkflowJson,
   types: NodeTypeJson[],
   user: string,
   readOnly = false,
 ): EditorStore {
+  const workflow = tidied(given);
   const id = workflow.id ?? "";
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
   let validateTimer: ReturnType<typeof setTimeout> | undefined;
@@ -212,7 +213,7 @@ export function createEditor(
       },
       async reload() {
         const newest = await call(workflows.getWorkflow, { workflowId: id });
-        const doc = newest.workflow ?? {};
+        const doc = tidied(newest.workflow ?? {});
         localStorage.removeItem(parkedKey(id));
         set({
           history: begin(doc),

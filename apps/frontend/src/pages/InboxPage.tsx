@@ -1,6 +1,6 @@
 /** What waits for people. */
 import { ArrowLeft, Check, Clock, Inbox, UserCheck, X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Link, useLocation, useParams } from "wouter";
 import { type TaskJson, type TaskKindJson, type TaskStatusJson, triggers } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
@@ -101,7 +101,7 @@ export default function InboxPage() {
                       {t(STATUS[task.status ?? "TASK_STATUS_OPEN"]?.label ?? "")}
                     </Badge>
                   )}
-                  <span className="soft clip">{(task.text ?? "").slice(0, 90)}</span>
+                  <span className="soft clip">{(task.text ?? "").replace(/[*`#]/g, "").slice(0, 90)}</span>
                 </span>
               </Link>
             </li>
@@ -194,9 +194,6 @@ function Answer({ task }: { task: TaskJson }) {
   const send = (data: Record<string, unknown>) =>
     answer.mutate({ taskId: task.id ?? "", userId: user, data: data as NonNullable<TaskJson["data"]> });
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
-  useEffect(() => {
-    void value;
-  }, [value]);
   if (task.kind === "TASK_KIND_APPROVAL") {
     const comment = value.comment as string | undefined;
     const vote = (approved: boolean) => send({ approved, ...(comment ? { comment } : {}) });

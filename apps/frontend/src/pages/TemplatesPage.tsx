@@ -43,7 +43,9 @@ export default function TemplatesPage() {
   const shown = ALL.filter(
     (each) =>
       (!tag || each.tags.includes(tag)) &&
-      [each.name, each.description, t(each.name), t(each.description)].some((text) => text.toLowerCase().includes(wanted)),
+      [each.name, each.description, t(each.name), t(each.description)].some((text) =>
+        text.toLowerCase().includes(wanted),
+      ),
   );
   return (
     <div className="page">
@@ -99,7 +101,11 @@ export default function TemplatesPage() {
                 busy={take.isPending}
                 onClick={() =>
                   take.mutate({
-                    content: JSON.stringify({ ...open, name: t(open.name), description: t(open.description) }),
+                    content: JSON.stringify({
+                      ...open,
+                      name: t(open.name),
+                      description: t(open.description),
+                    }),
                     format: "WORKFLOW_FORMAT_JSON",
                     userId: user,
                   })
