@@ -22,6 +22,7 @@ from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
+from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -41,7 +42,9 @@ from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
@@ -134,7 +137,12 @@ async def start(
         triggers = Triggers(
             store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
         )
+        listeners = Listeners()
         calls = Calls()
+
+        def public_url() -> str:
+            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -151,7 +159,8 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            # Its tasks are still to be written.
+            "TriggerService": TriggerService(backend, listeners, public_url),  # type: ignore[abstract]
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -164,6 +173,7 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
+            *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
@@ -177,8 +187,7 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
-        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=public_url(), database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 
