@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth
+from workflow_engine.api import oauth, pages
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -33,13 +33,16 @@ from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
+from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.trigger_service import TriggerService
@@ -119,10 +122,20 @@ async def start(
         vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
 
         sandbox = ProcessSandbox()
+        files = FolderFiles(settings.files_root) if settings.files_root else None
+        commands = AllowedCommands(settings.execute_allow)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
-            return replace(context, http=http, blobs=blobs, credentials=credentials, sandbox=sandbox)
+            return replace(
+                context,
+                http=http,
+                blobs=blobs,
+                credentials=credentials,
+                sandbox=sandbox,
+                files=files,
+                commands=commands,
+            )
 
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(
@@ -159,8 +172,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            # Its tasks are still to be written.
-            "TriggerService": TriggerService(backend, listeners, public_url),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -173,6 +185,7 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
+            *pages.routes(),
             *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
