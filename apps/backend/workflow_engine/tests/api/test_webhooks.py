@@ -237,7 +237,7 @@ class TestAnswers:
     SET = {
         "id": "set",
         "type": "flow.set",
-        "parameters": {"assignments": [{"name": "n", "value": "{{ json.body.n }}"}]},
+        "parameters": {"assignments": [{"name": "n", "value": "{{ json.body.n }}"}], "keep_only": True},
     }
     FAIL = {"id": "fail", "type": "flow.stop_and_error", "parameters": {"message": "the vault's code is 1234"}}
 
