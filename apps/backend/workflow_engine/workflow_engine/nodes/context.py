@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -93,6 +93,25 @@ class Sandbox(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """How a provider of language models is reached."""
+
+    key: str = field(default="", repr=False)
+    base_url: str = ""
+    """Where it is, unless it is where it usually is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The language models that the operator lets everyone use."""
+
+    default: str = ""
+    """`provider:model`; empty when there is none."""
+    access: Mapping[str, ModelAccess] = field(default_factory=dict[str, ModelAccess])
+    """By provider."""
+
+
 @dataclass(slots=True)
 class Context:
     """The world as one attempt may see it."""
@@ -108,6 +127,7 @@ class Context:
     blobs: Blobs | None = None
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
+    models: Models = field(default_factory=Models)
     handed_out: Redactor = field(default_factory=Redactor)
     """The secrets that this attempt was given; what it says when it fails is without them."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])
