@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import ExecutionEvent, ExecutionSnapshot, WorkflowExecution
+from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
 from workflow_engine.models.writes import (
@@ -39,6 +40,11 @@ from workflow_engine.models.writes import (
 
 T = TypeVar("T")
 ROW = WorkflowExecution.__table__.columns
+Also = Callable[[Connection], None]
+
+
+def _nothing(connection: Connection) -> None:
+    """Changes nothing along with a change."""
 
 
 class NotFound(Exception):
@@ -111,6 +117,7 @@ class Store:
         self._ownership = Ownership(engine)
         self._writer: Writer | None = None
         self._next_pk = 1
+        self._next_event_pk = 1
 
     @classmethod
     def open(cls, url: str, *, echo: bool = False) -> Store:
@@ -131,6 +138,7 @@ class Store:
             return False
         with self._reading() as connection:
             self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+            self._next_event_pk = (connection.execute(select(func.max(TriggerEvent.pk))).scalar() or 0) + 1
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
 
@@ -177,6 +185,10 @@ class Store:
         pk, self._next_pk = self._next_pk, self._next_pk + 1
         return pk
 
+    def next_trigger_event_pk(self) -> int:
+        pk, self._next_event_pk = self._next_event_pk, self._next_event_pk + 1
+        return pk
+
     async def create_workflow(self, row: dict[str, Any], *, key: str = "", digest: str = "") -> str:
         """Stores a workflow and returns its id, or the id that the same key made before. Raises KeyReused."""
 
@@ -215,17 +227,20 @@ class Store:
 
         return await self.change(change)
 
-    async def delete_workflow(self, id: str, now: int, revision: int | None) -> None:
-        """Raises NotFound, and Stale unless at `revision`."""
+    async def delete_workflow(self, id: str, now: int, revision: int | None, also: Also = _nothing) -> None:
+        """Raises NotFound, and Stale unless at `revision`. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, revision)
             connection.execute(update(Workflow).where(Workflow.id == id).values(deleted_at=now, active=False))
+            also(connection)
 
         await self.change(change)
 
-    async def set_active(self, id: str, active: bool, published_version: int | None = None) -> None:
-        """Raises NotFound."""
+    async def set_active(
+        self, id: str, active: bool, published_version: int | None = None, also: Also = _nothing
+    ) -> None:
+        """Raises NotFound. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, None)
@@ -233,13 +248,17 @@ class Store:
             if published_version is not None:
                 values["published_version"] = published_version
             connection.execute(update(Workflow).where(Workflow.id == id).values(**values))
+            also(connection)
 
         await self.change(change)
 
     async def publish(
-        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int
+        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int, also: Also = _nothing
     ) -> tuple[int, str]:
-        """Makes `definition` the next version and the live one; returns its number and digest."""
+        """Makes `definition` the next version and the live one; returns its number and digest.
+
+        `also` is part of the same transaction; what it raises undoes all of it.
+        """
         digest = digest_of(definition)
 
         def change(connection: Connection) -> tuple[int, str]:
@@ -260,6 +279,7 @@ class Store:
                 )
             )
             connection.execute(update(Workflow).where(Workflow.id == id).values(published_version=version, active=True))
+            also(connection)
             return version, digest
 
         return await self.change(change)
@@ -371,9 +391,33 @@ class Store:
             query = wanted.where(select(func.count()).select_from(WorkflowExecution))
             return connection.execute(query).scalar() or 0
 
-    def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
-        """Executions that have not ended, oldest first."""
-        return self._rows(select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit))
+    def busy_executions(self, after: int, limit: int) -> list[ExecutionRow]:
+        """Those that neither wait nor have ended, oldest first, from the one behind pk `after` on."""
+        return self._rows(select(*ROW).where(text(BUSY), ROW.pk > after).order_by(ROW.pk).limit(limit))
+
+    def executions_asleep(self, digest: str, after: int, limit: int) -> list[ExecutionRow]:
+        """Those of a definition that wait or are paused, oldest first, from the one behind pk `after` on."""
+        query = select(*ROW).where(text(OPEN), ROW.status >= Status.WAITING, ROW.digest == digest, ROW.pk > after)
+        return self._rows(query.order_by(ROW.pk).limit(limit))
+
+    def digests_asleep(self) -> list[str]:
+        """The definitions of all executions that wait or are paused."""
+        query = select(ROW.digest).where(text(OPEN), ROW.status >= Status.WAITING).distinct()
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def due(self, start: tuple[int, int], until: int, limit: int) -> list[tuple[int, int]]:
+        """Who waits for a time, as (epoch milliseconds, pk): those behind `start` and up to `until`, soonest first."""
+        key = tuple_(ROW.wake_at, ROW.pk)
+        query = select(ROW.wake_at, ROW.pk).where(text(TIMED), ROW.wake_at <= until, key > start)
+        with self._reading() as connection:
+            return [(row.wake_at, row.pk) for row in connection.execute(query.order_by(*key).limit(limit))]
+
+    def next_due(self, after: int) -> int | None:
+        """The first time behind `after` that an execution waits for."""
+        query = select(ROW.wake_at).where(text(TIMED), ROW.wake_at > after).order_by(ROW.wake_at).limit(1)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
 
     def ended_children_of_open(self) -> list[ExecutionRow]:
         """Executions that have ended while the one that waits for them has not."""

@@ -28,13 +28,17 @@ from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
 from workflow_engine.models.writes import (
     Append,
+    DecideTriggerEvent,
     Done,
     ExecutionRow,
     InsertExecution,
+    InsertTriggerEvent,
+    MoveCursor,
     OwnershipLost,
     Run,
     Snapshot,
     StoreUnavailable,
+    TriggerEventRow,
     WriteRefused,
     Writes,
 )
@@ -194,6 +198,9 @@ class Writer:
         events: list[Event] = []
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
+        deliveries: list[TriggerEventRow] = []
+        decisions: list[TriggerEventRow] = []
+        cursors: dict[str, str] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -207,6 +214,12 @@ class Writer:
                         inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case InsertTriggerEvent():
+                        deliveries.append(write.row)
+                    case DecideTriggerEvent():
+                        decisions.append(write.row)
+                    case MoveCursor():
+                        cursors[write.trigger_id] = write.cursor
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -222,6 +235,12 @@ class Writer:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:
                     self._script.snapshot(cursor, list(snapshots.values()))
+                if deliveries:
+                    self._script.deliver(cursor, deliveries)
+                if decisions:
+                    self._script.decide(cursor, decisions)
+                if cursors:
+                    self._script.move(cursor, cursors)
             self._ownership.check(connection, counter)
             counter.close()
             cursor.close()

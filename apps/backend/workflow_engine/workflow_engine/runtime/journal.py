@@ -42,10 +42,11 @@ async def read_page(
 ) -> list[tuple[int, AnyEvent]]:
     """The next events of a journal with their numbers; none behind its end."""
     rows = await asyncio.to_thread(store.read_events, pk, from_seq, limit)
-    return [(seq, decode(await _bytes(blobs, data))) for seq, data in rows]
+    return [(seq, decode(await whole(blobs, data))) for seq, data in rows]
 
 
-async def _bytes(blobs: Blobs | None, data: bytes) -> bytes:
+async def whole(blobs: Blobs | None, data: bytes) -> bytes:
+    """What was stored as `data`, wherever its bytes lie."""
     if data[:1] != ELSEWHERE:
         return data
     assert blobs is not None, "a journal with blobs is read without the blob store"

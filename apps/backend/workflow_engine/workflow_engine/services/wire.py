@@ -19,6 +19,7 @@ from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.utils.structs import fill_struct, to_struct, to_value
 
 WAITS = {
@@ -271,7 +272,7 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
         name=node.name,
         summary=node.summary,
         help=node.help,
-        parameter_schema=to_struct(node.parameters.model_json_schema()),
+        parameter_schema=to_struct(form_schema(node)),
         example=to_struct(node.example),
         inputs=[_port(port) for port in shape.inputs],
         outputs=[_port(port) for port in shape.outputs],
@@ -281,6 +282,22 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
             pb.CredentialSlot(name=slot.name, types=slot.types, required=slot.required) for slot in node.credentials
         ],
     )
+
+
+def form_schema(node: Node[Parameters]) -> dict[str, Any]:
+    """The JSON Schema of a node's parameters. A Struct forgets in which order its keys came, so `propertyOrder` says it
+    for every object; `literal` marks parameters in which braces are no expression."""
+    schema = node.parameters.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["propertyOrder"] = list(part["properties"])
+    for name in node.literals & schema.get("properties", {}).keys():
+        schema["properties"][name]["literal"] = True
+    return schema
+
+
+def ports_to_proto(shape: Shape) -> ws.NodePorts:
+    return ws.NodePorts(inputs=map(_port, shape.inputs), outputs=map(_port, shape.outputs))
 
 
 def _port(port: Port) -> pb.Port:
