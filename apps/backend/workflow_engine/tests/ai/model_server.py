@@ -99,7 +99,7 @@ class ModelServer:
     def settings(self, provider: str = "openai") -> dict[str, Any]:
         """Settings of an engine that uses it."""
         return {
-            "ai_model": f"{provider}:gpt-5-mini" if provider == "openai" else f"{provider}:claude-sonnet-4-5",
+            "ai_model": f"{provider}:gpt-5.6-luna" if provider == "openai" else f"{provider}:claude-sonnet-5-5",
             "openai_api_key": KEY,
             "openai_base_url": self.openai,
             "anthropic_api_key": KEY,
@@ -122,9 +122,7 @@ class ModelServer:
         return Fail(500, body='{"error": {"message": "the script is over", "type": "server_error"}}')
 
     def _count(self, move: Say | Use | Refuse) -> None:
-        self.answered.update(
-            model_calls=1, input_tokens=move.input_tokens, output_tokens=move.output_tokens
-        )
+        self.answered.update(model_calls=1, input_tokens=move.input_tokens, output_tokens=move.output_tokens)
 
     async def _failed(self, request: web.Request, move: Fail | Break) -> web.StreamResponse:
         if isinstance(move, Break):
@@ -166,7 +164,11 @@ class ModelServer:
             case Use():
                 finish = "tool_calls"
                 message["tool_calls"] = [
-                    {"id": f"call_{number}_{place}", "type": "function", "function": {"name": name, "arguments": _raw(given)}}
+                    {
+                        "id": f"call_{number}_{place}",
+                        "type": "function",
+                        "function": {"name": name, "arguments": _raw(given)},
+                    }
                     for place, (name, given) in enumerate(move.calls)
                 ]
         self._count(move)
@@ -224,7 +226,9 @@ class ModelServer:
         asked = await request.json()
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
         self.answered.update(embeddings=len(texts))
-        data = [{"object": "embedding", "index": at, "embedding": bag_of_letters(text)} for at, text in enumerate(texts)]
+        data = [
+            {"object": "embedding", "index": at, "embedding": bag_of_letters(text)} for at, text in enumerate(texts)
+        ]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return web.json_response({"object": "list", "data": data, "model": asked["model"], "usage": usage})
 

@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     secret_keys_old: SecretStr = SecretStr("")
     """Former values of `secret_key`, comma-separated: they open credentials until `workflow-engine keys rotate`."""
     ai_model: str = ""
-    """The language model that is used where nothing else is said, as `provider:model`: `openai:gpt-5-mini`,
-    `anthropic:claude-sonnet-4-5`, `google:gemini-2.5-flash`, `openai_compatible:qwen3`. When empty, a usual one of the
+    """The language model that is used where nothing else is said, as `provider:model`: `openai:gpt-5.6-luna`,
+    `anthropic:claude-sonnet-5-5`, `google:gemini-3.8-flash`, `openai_compatible:qwen3`. When empty, a usual one of the
     first provider that has a key."""
     openai_api_key: SecretStr = SecretStr("")
     openai_base_url: str = ""

@@ -181,9 +181,6 @@ class Context:
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
     models: Models = field(default_factory=Models)
-
-
-@dataclass(frozen=True, slots=True)
     files: Files | None = None
     commands: Commands | None = None
     handed_out: Redactor = field(default_factory=Redactor)

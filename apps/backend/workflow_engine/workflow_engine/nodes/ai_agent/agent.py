@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import MAIN, Port, PortKind
-from workflow_engine.nodes.ai_agent.conversation.ledger import Limits
+from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation, Pending, Use
 from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Thinking, ThinkingParameters, model_of
 from workflow_engine.nodes.human.asking import People, approval
@@ -40,7 +41,7 @@ class AgentParameters(ThinkingParameters):
 
     @property
     def limits(self) -> Limits:
-        return msgspec.structs.replace(super().limits, tool_calls=self.max_tool_calls)
+        return replace(super().limits, tool_calls=self.max_tool_calls)
 
 
 class Agent(Thinking[AgentParameters]):
@@ -81,7 +82,7 @@ class Agent(Thinking[AgentParameters]):
             tools=[*await tools_of(call), *await retriever_tools(call)],
             output=asked.output_schema,
             repairs=asked.max_repairs,
-            limits=asked.limits,
+            ledger=Ledger(asked.limits),
             steps=call.steps,
             needs_approval=lambda tool: "*" in asked.needs_approval or tool in asked.needs_approval,
             decisions=_decisions(call),

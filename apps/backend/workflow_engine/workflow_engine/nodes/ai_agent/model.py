@@ -41,7 +41,7 @@ class Model(Node[ModelParameters]):
     inputs = ()
     outputs = (MODEL,)
     credentials = (KEY,)
-    example = {"provider": "openai", "model": "gpt-5-mini"}
+    example = {"provider": "openai", "model": "gpt-5.6-luna"}
 
     async def language_model(self, call: Call[ModelParameters]) -> LanguageModel:
         """The model that the parameters name. Raises NodeFailure."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import MAIN, Port, PortKind
-from workflow_engine.nodes.ai_agent.conversation.ledger import Limits
+from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation
 from workflow_engine.nodes.ai_agent.conversation.model import LanguageModel
 from workflow_engine.nodes.ai_agent.conversation.providers import choose
@@ -22,7 +22,7 @@ MODEL_PORT = Port("model", PortKind.RESOURCE, "model", description="The language
 class ThinkingParameters(Parameters):
     """Which model is asked, and how much that may take."""
 
-    model: str = Field(default="", max_length=255, examples=["openai:gpt-5-mini"])
+    model: str = Field(default="", max_length=255, examples=["openai:gpt-5.6-luna"])
     """`provider:model`, when no model is bound; the server's default when empty."""
     max_repairs: int = Field(default=2, ge=0, le=10)
     """How often the model may correct an answer that does not fit what is asked."""
@@ -71,7 +71,7 @@ class Thinking(Node[T]):
             output=schema,
             check=check,
             repairs=call.parameters.max_repairs,
-            limits=call.parameters.limits,
+            ledger=Ledger(call.parameters.limits),
             steps=call.steps,
         ).run()
         assert isinstance(answer, Answer), "without tools there is nothing to wait for"
@@ -86,6 +86,6 @@ async def model_of(call: Call[Any]) -> LanguageModel:
     return LanguageModel(choose(call.context.models, call.parameters.model, await secret_of(call)), call.context)
 
 
-def told(item: Item, answer: Answer, **more: Json) -> Item:
+def told(item: Item, ledger: Ledger, **more: Json) -> Item:
     """The input item with what the model said, what it took, and each step of that."""
-    return Item({**item.json, **more, "usage": answer.ledger.total, "steps": answer.ledger.entries}, item.binary)
+    return Item({**item.json, **more, "usage": ledger.total, "steps": ledger.entries}, item.binary)

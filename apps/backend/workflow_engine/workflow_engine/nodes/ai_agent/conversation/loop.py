@@ -104,7 +104,8 @@ class Conversation:
     """What else is wrong with an answer, in words for the model; empty when nothing is."""
     repairs: int = 2
     """How often the model may correct an answer that does not fit."""
-    limits: Limits = field(default_factory=Limits)
+    ledger: Ledger = field(default_factory=lambda: Ledger(Limits()))
+    """What it consumes, and may consume; several conversations may share one."""
     steps: Steps = field(default_factory=Steps)
     needs_approval: Callable[[str], bool] = lambda tool: False
     decisions: Mapping[str, bool] = field(default_factory=dict[str, bool])
@@ -118,7 +119,7 @@ class Conversation:
     async def run(self) -> Answer | Pending:
         """Goes on until there is an answer, or people are needed. Raises NodeFailure."""
         self._prepare()
-        ledger = Ledger(self.limits)
+        ledger = self.ledger
         by_name = {tool.name: tool for tool in self.tools}
         messages: list[ModelMessage] = self._opening()
         told: list[dict[str, Json]] = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from workflow_engine.core.config import Settings
 from workflow_engine.nodes.context import Context, HttpClient, ModelAccess, Models
 from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import NodeFailure
@@ -17,18 +18,32 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 USUAL = {
-    "openai": ("gpt-5-mini", "https://api.openai.com/v1"),
-    "anthropic": ("claude-sonnet-4-5", "https://api.anthropic.com"),
-    "google": ("gemini-2.5-flash", "https://generativelanguage.googleapis.com"),
+    "openai": ("gpt-5.6-luna", "https://api.openai.com/v1"),
+    "anthropic": ("claude-sonnet-5-5", "https://api.anthropic.com"),
+    "google": ("gemini-3.8-flash", "https://generativelanguage.googleapis.com"),
     "openai_compatible": ("", ""),
 }
 """By provider: the model that is used where none is named, and where it is."""
 _LIBRARIES = {"openai_compatible": "openai"}
 HOW = (
-    "set AI_MODEL to provider:model (for example openai:gpt-5-mini, anthropic:claude-sonnet-4-5 or "
+    "set AI_MODEL to provider:model (for example openai:gpt-5.6-luna, anthropic:claude-sonnet-5-5 or "
     "openai_compatible:qwen3) and the provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY) or "
     "OPENAI_COMPATIBLE_BASE_URL, or bind an ai_agent.model with a credential"
 )
+
+
+def models_of(settings: Settings) -> Models:
+    """The models that the operator has set up."""
+    access = {
+        "openai": ModelAccess(settings.openai_api_key.get_secret_value(), settings.openai_base_url),
+        "anthropic": ModelAccess(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url),
+        "google": ModelAccess(settings.google_api_key.get_secret_value(), settings.google_base_url),
+        "openai_compatible": ModelAccess(
+            settings.openai_compatible_api_key.get_secret_value(), settings.openai_compatible_base_url
+        ),
+    }
+    with_key = next((provider for provider, each in access.items() if each.key and USUAL[provider][0]), "")
+    return Models(settings.ai_model or with_key, access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ def choose(models: Models, wanted: str = "", credential: Mapping[str, Any] | Non
             "NO_MODEL",
             f"{wanted!r} names no provider; there are {', '.join(USUAL)}",
             field="model",
-            hint="write provider:model, for example openai:gpt-5-mini",
+            hint="write provider:model, for example openai:gpt-5.6-luna",
         )
     model = model or USUAL[provider][0]
     if not model:
@@ -85,22 +100,36 @@ async def opened(choice: Choice, context: Context, timeout: float) -> Model[Any]
     return _model(choice, context.http, timeout)
 
 
+def _header(choice: Choice) -> dict[str, str]:
+    """What lets us in."""
+    key = choice.access.key
+    if not key:
+        return {}
+    match choice.provider:
+        case "anthropic":
+            return {"x-api-key": key}
+        case "google":
+            return {"x-goog-api-key": key}
+        case _:
+            return {"authorization": f"Bearer {key}"}
+
+
 def _model(choice: Choice, http: HttpClient, timeout: float) -> Model[Any]:
     import httpx2
 
     from workflow_engine.nodes.ai_agent.conversation.transport import EgressTransport
 
-    client = httpx2.AsyncClient(transport=EgressTransport(http, timeout), timeout=timeout)
     key, url = choice.access.key or "none", choice.access.base_url or None
+    transport = EgressTransport(http, _header(choice), timeout)
+    client = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
     match choice.provider:
         case "anthropic":
             from anthropic import AsyncAnthropic
             from pydantic_ai.models.anthropic import AnthropicModel
             from pydantic_ai.providers.anthropic import AnthropicProvider
 
-            anthropic = AsyncAnthropic(
-                api_key=key, auth_token=None, base_url=url or USUAL["anthropic"][1], http_client=client, max_retries=0
-            )
+            url = url or USUAL["anthropic"][1]
+            anthropic = AsyncAnthropic(api_key=key, base_url=url, http_client=client, max_retries=0)
             return AnthropicModel(choice.model, provider=AnthropicProvider(anthropic_client=anthropic))
         case "google":
             from pydantic_ai.models.google import GoogleModel
@@ -113,7 +142,6 @@ def _model(choice: Choice, http: HttpClient, timeout: float) -> Model[Any]:
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.providers.openai import OpenAIProvider
 
-            openai = AsyncOpenAI(
-                api_key=key, base_url=url or USUAL["openai"][1], http_client=client, max_retries=0, organization=""
-            )
+            url = url or USUAL["openai"][1]
+            openai = AsyncOpenAI(api_key=key, base_url=url, http_client=client, max_retries=0)
             return OpenAIChatModel(choice.model, provider=OpenAIProvider(openai_client=openai))
