@@ -15,7 +15,9 @@ from aiohttp.test_utils import TestServer
 from tests.ai.model_server import Fail, ModelServer, Move, Say, Use
 from tests.serving import ServerProcess, output, runs, serving
 from workflow_engine.proto import execution_pb2 as ex
-from workflow_engine.utils.structs import struct_to_dict
+from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+from workflow_engine.utils.structs import struct_to_dict, to_struct
 
 START = {"id": "start", "type": "trigger.manual"}
 
@@ -26,17 +28,17 @@ def drawing(**agent: Any) -> dict[str, Any]:
         "nodes": [
             START,
             {"id": "agent", "type": "ai_agent.agent", "parameters": {"prompt": "{{ json.question }}"} | agent},
-            {"id": "after", "type": "flow.set", "parameters": {"values": AFTER, "keep": "none"}},
+            {"id": "after", "type": "flow.set", "parameters": {"assignments": AFTER, "keep_only": True}},
         ],
         "connections": ["start -> agent -> after"],
     }
 
 
-AFTER = {
-    "said": "{{ json.output }}",
-    "tokens": "{{ json.usage.input_tokens + json.usage.output_tokens }}",
-    "steps": "{{ json.steps.map(s, s.step) }}",
-}
+AFTER = [
+    {"name": "said", "value": "{{ json.output }}"},
+    {"name": "tokens", "value": "{{ json.usage.input_tokens + json.usage.output_tokens }}"},
+    {"name": "steps", "value": "{{ json.steps.map(s, s.step) }}"},
+]
 
 
 def with_tool(url: str, **agent: Any) -> dict[str, Any]:
@@ -145,6 +147,29 @@ async def test_a_bound_model_answers_in_the_shape_that_is_asked_for(
         ended = await client.run((await client.create(drawn)).id, {"question": "How many?"})
     assert output(ended)[0]["said"] == {"pieces": 7}
     assert models.requests[0]["model"] == "claude-haiku-5-5"
+
+
+@pytest.mark.parametrize(("approved", "said", "asked"), [(True, "There are 7.", 1), (False, "I may not look.", 0)])
+async def test_a_person_decides_about_a_call_and_the_conversation_goes_on(
+    models: ModelServer, shop: Any, sqlite_url: str, tmp_path: Path, approved: bool, said: str, asked: int
+) -> None:
+    models.plays(Use([("stock", {"article": "a1"})]), Say(said))
+    async with serving(sqlite_url, tmp_path, **models.settings()) as client:
+        workflow = await client.create(with_tool(shop.url, needs_approval=["stock"]))
+        id = await client.start(workflow.id, {"question": "How many a1?"})
+        tasks = rpc.TriggerServiceStub(client.channel)
+        async for seen in client.stub.WatchExecution(ex.WatchExecutionRequest(execution_id=id)):
+            if seen.event.type == ex.EVENT_TYPE_NODE_SUSPENDED:
+                break
+        [task] = (await tasks.ListTasks(it.ListTasksRequest(execution_id=id))).tasks
+        assert (task.title, shop.asked["a1"]) == ("Call stock?", 0)
+        assert '"article": "a1"' in task.text
+        answer = it.AnswerTaskRequest(task_id=task.id, user_id="ada", data=to_struct({"approved": approved}))
+        await tasks.AnswerTask(answer)
+        ended = await client.wait(id)
+    assert ended.status == ex.SUCCESS, ended.failure
+    assert (output(ended)[0]["said"], shop.asked["a1"]) == (said, asked)
+    assert ("NOT_APPROVED" in models.prompts()[-1]) is not approved
 
 
 class Buyer:

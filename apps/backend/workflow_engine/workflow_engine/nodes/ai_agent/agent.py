@@ -10,15 +10,15 @@ from pydantic import Field
 
 from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import MAIN, Port, PortKind
+from workflow_engine.engine.tasks import APPROVED
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
-from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation, Pending, Use
+from workflow_engine.nodes.ai_agent.conversation.loop import Conversation, Pending, Use
 from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Thinking, ThinkingParameters, model_of
-from workflow_engine.nodes.human.asking import People, approval
 from workflow_engine.nodes.flow.durations import Duration
+from workflow_engine.nodes.human.asking import People, approval
 from workflow_engine.nodes.memory.parts import Remembering, retriever_tools
 from workflow_engine.nodes.spec import Call, Emit, NodeFailure, Suspend
 from workflow_engine.nodes.tools import tools_of
-from workflow_engine.engine.tasks import APPROVED
 
 
 class AgentParameters(ThinkingParameters):
