@@ -13,7 +13,7 @@ from workflow_engine.engine.shape import MAIN, Port, PortKind
 from workflow_engine.engine.tasks import APPROVED
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Conversation, Pending, Use
-from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Thinking, ThinkingParameters, model_of
+from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Text, Thinking, ThinkingParameters, model_of
 from workflow_engine.nodes.flow.durations import Duration
 from workflow_engine.nodes.human.asking import People, approval
 from workflow_engine.nodes.memory.parts import Remembering, retriever_tools
@@ -24,7 +24,7 @@ from workflow_engine.nodes.tools import tools_of
 class AgentParameters(ThinkingParameters):
     """What the agent is to do, how it answers, and what it may use."""
 
-    prompt: str = Field(min_length=1)
+    prompt: Text
     """What it is asked; usually an expression."""
     system_prompt: str = ""
     """Who it is, and the rules that it keeps to."""

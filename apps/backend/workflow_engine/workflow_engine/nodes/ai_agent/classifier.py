@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from workflow_engine.engine.items import Json
-from workflow_engine.nodes.ai_agent.thinking import Thinking, ThinkingParameters, told
+from workflow_engine.nodes.ai_agent.thinking import Text, Thinking, ThinkingParameters, told
 from workflow_engine.nodes.spec import Call, Emit, Parameters
 
 
@@ -21,7 +21,7 @@ class Category(Parameters):
 class ClassifierParameters(ThinkingParameters):
     """What is looked at, and what it can be."""
 
-    text: str = Field(min_length=1)
+    text: Text
     """What the model reads; usually an expression."""
     categories: list[Category] = Field(min_length=1, max_length=200)
     """What it can be."""

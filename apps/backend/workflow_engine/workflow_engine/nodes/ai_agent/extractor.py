@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from workflow_engine.engine.items import Json
-from workflow_engine.nodes.ai_agent.thinking import Thinking, ThinkingParameters, told
+from workflow_engine.nodes.ai_agent.thinking import Text, Thinking, ThinkingParameters, told
 from workflow_engine.nodes.flow.parameters import given, wrong
 from workflow_engine.nodes.spec import Call, Emit, Parameters
 
@@ -28,7 +28,7 @@ class Wanted(Parameters):
 class ExtractorParameters(ThinkingParameters):
     """Where to look, and what for."""
 
-    text: str = Field(min_length=1)
+    text: Text
     """What the model reads; usually an expression."""
     fields: list[Wanted] = Field(default=[], max_length=200)
     """The facts."""

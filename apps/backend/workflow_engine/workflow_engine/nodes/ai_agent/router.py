@@ -10,7 +10,7 @@ from pydantic import Field
 
 from workflow_engine.engine.plan import ParameterProblem
 from workflow_engine.engine.shape import Port, Shape
-from workflow_engine.nodes.ai_agent.thinking import Thinking, ThinkingParameters, told
+from workflow_engine.nodes.ai_agent.thinking import Text, Thinking, ThinkingParameters, told
 from workflow_engine.nodes.flow.parameters import literal
 from workflow_engine.nodes.spec import Call, Emit, Parameters
 
@@ -29,7 +29,7 @@ class Route(Parameters):
 class RouterParameters(ThinkingParameters):
     """What is looked at, and where it can go."""
 
-    text: str = Field(min_length=1)
+    text: Text
     """What the model reads to decide; usually an expression."""
     routes: list[Route] = Field(min_length=1, max_length=50)
     """The ways to go."""

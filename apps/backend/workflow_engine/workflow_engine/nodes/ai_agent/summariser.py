@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger
 from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation
-from workflow_engine.nodes.ai_agent.thinking import Thinking, ThinkingParameters, model_of, told
+from workflow_engine.nodes.ai_agent.thinking import Text, Thinking, ThinkingParameters, model_of, told
 from workflow_engine.nodes.memory.chunking import chunks
 from workflow_engine.nodes.spec import Call, Emit
 
@@ -18,7 +18,7 @@ LENGTHS = {"sentence": "one sentence", "paragraph": "one paragraph", "page": "ab
 class SummariserParameters(ThinkingParameters):
     """What is made short, and how."""
 
-    text: str = Field(min_length=1)
+    text: Text
     """The text; usually an expression."""
     length: Literal["sentence", "paragraph", "page"] = "paragraph"
     """How long the summary is."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from workflow_engine.engine.items import Json
-from workflow_engine.nodes.ai_agent.thinking import Thinking, ThinkingParameters, told
+from workflow_engine.nodes.ai_agent.thinking import Text, Thinking, ThinkingParameters, told
 from workflow_engine.nodes.spec import Call, Emit
 
 _TEXTS: Json = {"type": "array", "items": {"type": "string"}}
@@ -42,7 +40,7 @@ SCHEMA: Json = {
 class TaskAnalyserParameters(ThinkingParameters):
     """The task, and what is known about it."""
 
-    task: str = Field(min_length=1)
+    task: Text
     """The task in words; usually an expression."""
     background: str = ""
     """What else is known: people, systems, rules."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import Field
+import msgspec
+from pydantic import BeforeValidator, Field
 
 from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import MAIN, Port, PortKind
@@ -17,6 +18,14 @@ from workflow_engine.nodes.ai_agent.model import KEY, Model, secret_of
 from workflow_engine.nodes.spec import Call, CredentialSlot, Effect, Node, Parameters
 
 MODEL_PORT = Port("model", PortKind.RESOURCE, "model", description="The language model; the server's when unbound.")
+
+
+def _as_text(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str), Field(min_length=1)]
+"""What a model reads. An expression may also give a number, an object or a list: it is read as JSON."""
 
 
 class ThinkingParameters(Parameters):
