@@ -29,6 +29,7 @@ from workflow_engine.core.logging import get_logger
 from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
+from workflow_engine.nodes.ai_agent.conversation.providers import models_of
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
@@ -124,6 +125,7 @@ async def start(
         sandbox = ProcessSandbox()
         files = FolderFiles(settings.files_root) if settings.files_root else None
         commands = AllowedCommands(settings.execute_allow)
+        models = models_of(settings)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
@@ -135,6 +137,7 @@ async def start(
                 sandbox=sandbox,
                 files=files,
                 commands=commands,
+                models=models,
             )
 
         definitions = Definitions(store, registry)

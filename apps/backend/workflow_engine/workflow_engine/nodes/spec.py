@@ -159,6 +159,12 @@ class Steps:
         """What the step gave; None when it has not been done."""
         return self._done.get(key)
 
+    def within(self, name: str) -> Steps:
+        """The steps of one part of the work: their names are told apart from those of others by `name`."""
+        prefix = f"{name}:"
+        done = {key.removeprefix(prefix): value for key, value in self._done.items() if key.startswith(prefix)}
+        return Steps(done, lambda key, value, usage: self.put(prefix + key, value, usage))
+
     async def put(self, key: str, value: Json, usage: dict[str, Json] | None = None) -> None:
         """Stores what a step gave, and what it consumed."""
         if key in self._done:
