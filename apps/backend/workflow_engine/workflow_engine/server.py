@@ -23,6 +23,7 @@ from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
+from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -30,6 +31,7 @@ from workflow_engine.core.secrets import Keyring
 from workflow_engine.core.signing import Signer
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
+from workflow_engine.nodes.ai_agent.conversation.providers import models_of
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
@@ -49,6 +51,7 @@ from workflow_engine.services.interceptor import ContractInterceptor
 from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
@@ -125,6 +128,7 @@ async def start(
         sandbox = ProcessSandbox()
         files = FolderFiles(settings.files_root) if settings.files_root else None
         commands = AllowedCommands(settings.execute_allow)
+        models = models_of(settings)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
@@ -136,6 +140,7 @@ async def start(
                 sandbox=sandbox,
                 files=files,
                 commands=commands,
+                models=models,
             )
 
         definitions = Definitions(store, registry)
@@ -151,7 +156,12 @@ async def start(
         triggers = Triggers(
             store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
         )
+        listeners = Listeners()
         calls = Calls()
+
+        def public_url() -> str:
+            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -162,14 +172,14 @@ async def start(
             ],
         )
         backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
-        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), settings.public_url)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
         integrations = IntegrationService(backend, vault, http)
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, desk, links),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -183,10 +193,10 @@ async def start(
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
             *TaskPages(backend, desk, links).routes(),
+            *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
             *pages.routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
-        links.public_url = url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await triggers.open()
@@ -198,7 +208,7 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=public_url(), database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 
