@@ -141,6 +141,8 @@ class Run(msgspec.Struct):
     change: Callable[[Connection], Any]
     succeed: Callable[[Any], None]
     fail: Callable[[Exception], None]
+    alone: bool = True
+    """Nobody else changes anything from its first look to its commit, also where many processes write."""
 
 
 Write: TypeAlias = InsertExecution | Append | Snapshot | InsertTriggerEvent | DecideTriggerEvent | MoveCursor | Run
