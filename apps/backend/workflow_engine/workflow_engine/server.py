@@ -21,6 +21,7 @@ from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
+from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
@@ -31,9 +32,12 @@ from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
+from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
 from workflow_engine.wiring import open_store, world
 
@@ -128,7 +132,12 @@ async def start(
             services=there.services,
             blobs=there.blobs,
         )
+        listeners = Listeners()
         calls = Calls()
+
+        def public_url() -> str:
+            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -145,7 +154,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -159,6 +168,7 @@ async def start(
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
             *pages.routes(),
+            *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
@@ -172,8 +182,7 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
-        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=public_url(), database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 

@@ -12,7 +12,8 @@ from workflow_engine.core.config import Settings
 from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
-from workflow_engine.nodes.context import Blobs, Context
+from workflow_engine.nodes.ai_agent.conversation.providers import models_of
+from workflow_engine.nodes.context import Blobs, Context, Models
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.commands import AllowedCommands
@@ -38,6 +39,7 @@ class World:
     sandbox: ProcessSandbox
     files: FolderFiles | None
     commands: AllowedCommands
+    models: Models
 
     def services(self, context: Context) -> Context:
         """What an attempt may use."""
@@ -49,6 +51,7 @@ class World:
             sandbox=self.sandbox,
             files=self.files,
             commands=self.commands,
+            models=self.models,
         )
 
 
@@ -77,4 +80,5 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         sandbox=ProcessSandbox(),
         files=FolderFiles(settings.files_root) if settings.files_root else None,
         commands=AllowedCommands(settings.execute_allow),
+        models=models_of(settings),
     )

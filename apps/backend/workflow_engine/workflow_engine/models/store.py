@@ -24,6 +24,7 @@ from workflow_engine.models.database import connect
 from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.shared import SharedAccess
+from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
 from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -34,6 +35,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     Status,
     StoreUnavailable,
@@ -326,9 +328,13 @@ class Store:
         return current
 
     async def delete_execution(self, pk: int) -> None:
-        """Removes an execution and its journal."""
+        """Removes an execution, its journal and its tasks."""
 
         def change(connection: Connection) -> None:
+            tasks = select(Task.id).where(Task.execution_pk == pk)
+            connection.execute(delete(TaskAssignee).where(TaskAssignee.task_id.in_(tasks)))
+            connection.execute(delete(TaskNotice).where(TaskNotice.task_id.in_(tasks)))
+            connection.execute(delete(Task).where(Task.execution_pk == pk))
             connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
             connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
             connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
@@ -527,6 +533,7 @@ __all__ = [
     "KeyReused",
     "NotFound",
     "OwnershipLost",
+    "SaveTask",
     "Snapshot",
     "Stale",
     "Status",

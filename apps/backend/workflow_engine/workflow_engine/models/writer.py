@@ -37,6 +37,7 @@ from workflow_engine.models.writes import (
     MoveCursor,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     StoreUnavailable,
     TriggerEventRow,
@@ -201,6 +202,7 @@ class Writer:
         events: list[Event] = []
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
+        tasks: list[SaveTask] = []
         deliveries: list[TriggerEventRow] = []
         decisions: list[TriggerEventRow] = []
         cursors: dict[str, str] = {}
@@ -217,6 +219,8 @@ class Writer:
                         inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case SaveTask():
+                        tasks.append(write)
                     case InsertTriggerEvent():
                         deliveries.append(write.row)
                     case DecideTriggerEvent():
@@ -238,6 +242,8 @@ class Writer:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:
                     self._script.snapshot(cursor, list(snapshots.values()))
+                if tasks:
+                    self._script.save_tasks(cursor, tasks)
                 if deliveries:
                     self._script.deliver(cursor, deliveries)
                 if decisions:
