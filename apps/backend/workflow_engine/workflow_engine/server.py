@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth
+from workflow_engine.api import oauth, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -37,6 +37,13 @@ from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.services.access.accounts import Accounts
+from workflow_engine.services.access.audit import Audit
+from workflow_engine.services.access.door import Door
+from workflow_engine.services.access.first import first_admin
+from workflow_engine.services.access.scope import Scope
+from workflow_engine.services.admin_service import AdminService
+from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.integration_service import IntegrationService
@@ -70,22 +77,23 @@ class RefusedToStart(Exception):
 
 
 def check_host(settings: Settings) -> None:
-    """Raises RefusedToStart for a server that anyone on the network could use without a key."""
+    """Raises RefusedToStart for a server without users that anyone on the network could reach."""
     for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
-        is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-        if not is_loopback and not settings.allow_unauthenticated:
+        if not _is_loopback(host) and not settings.allow_unauthenticated:
             raise RefusedToStart(
-                f"{name}={host} is open to the network, but no authentication is set up. "
-                "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+                f"{name}={host} is open to the network, but no authentication is set up. Make a first user with "
+                "`workflow-engine users create --admin`, or use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a "
+                "proxy or the network protects the port."
             )
 
 
-def _is_ip(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return True
 
 
 async def start(
@@ -99,7 +107,6 @@ async def start(
     `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
     `clock` is the machine's own unless a test brings another.
     """
-    check_host(settings)
     clock = clock or SystemClock()
     registry = registry or installed()
     async with AsyncExitStack() as stack:
@@ -108,6 +115,12 @@ async def start(
         store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
         stack.callback(store.close)
         await _own(store, on_lost)
+        await first_admin(store, settings, clock)
+        door = Door(store, clock, settings)
+        if not await door.is_required():
+            check_host(settings)
+        audit = Audit(store, clock)
+        await audit.prune(settings.audit_days)
         http = EgressClient(allow=settings.egress_allow)
         stack.push_async_callback(http.close)
         blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
@@ -130,7 +143,8 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
-        calls = Calls()
+        scope = Scope(store)
+        calls = Calls(door, scope, audit)
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -140,28 +154,35 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs)
+        backend = Backend(store, definitions, runtime, registry, clock, blobs, scope)
         integrations = IntegrationService(backend, vault, http)
+        people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            "AuthService": AuthService(people),
+            "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        address = f"{settings.grpc_host}:{settings.grpc_port}"
+        identity = tls.grpc_credentials(settings)
+        port = server.add_secure_port(address, identity) if identity else server.add_insecure_port(address)
         # Every room of api/ adds its routes here; the first that fits serves a request.
         routes: list[BaseRoute] = [
             *oauth.routes(integrations),
-            *Gateway(calls, servicers).routes(),
+            *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
         ]
-        edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
+        edge = HttpServer(
+            application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
+        )
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await server.start()
@@ -171,7 +192,9 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
+        url = (
+            settings.public_url or f"{'https' if settings.tls_cert_file else 'http'}://{settings.http_host}:{edge.port}"
+        )
         log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 

@@ -17,6 +17,7 @@ from workflow_engine.nodes.registry import Registry
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.errors import ServiceError, invalid_workflow, no_workflow
 
 MANAGED: Final = ("etag", "published_version", "draft_revision", "active", "created_at", "updated_at")
@@ -31,6 +32,7 @@ class Backend:
     registry: Registry
     clock: Clock
     blobs: Blobs
+    scope: Scope
     drafts: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Digests of stored definitions, by the hash of the draft that each was made from."""
 
