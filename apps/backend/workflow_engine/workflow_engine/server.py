@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth, tls
+from workflow_engine.api import oauth, pages, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -32,8 +32,10 @@ from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
@@ -46,9 +48,12 @@ from workflow_engine.services.admin_service import AdminService
 from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
+from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
 
@@ -128,10 +133,20 @@ async def start(
         vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
 
         sandbox = ProcessSandbox()
+        files = FolderFiles(settings.files_root) if settings.files_root else None
+        commands = AllowedCommands(settings.execute_allow)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
-            return replace(context, http=http, blobs=blobs, credentials=credentials, sandbox=sandbox)
+            return replace(
+                context,
+                http=http,
+                blobs=blobs,
+                credentials=credentials,
+                sandbox=sandbox,
+                files=files,
+                commands=commands,
+            )
 
         definitions = Definitions(store, registry)
         runtime = LocalRuntime(
@@ -142,6 +157,9 @@ async def start(
             entropy=os.urandom,
             blobs=blobs,
             queue_limit=settings.queue_limit,
+        )
+        triggers = Triggers(
+            store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
         )
         scope = Scope(store)
         calls = Calls(door, scope, audit)
@@ -154,7 +172,7 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs, scope)
+        backend = Backend(store, definitions, runtime, registry, clock, blobs, scope, triggers)
         integrations = IntegrationService(backend, vault, http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -162,7 +180,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, Desk(backend)),  # type: ignore[abstract]
             "AuthService": AuthService(people),
             "AdminService": AdminService(people),
         }
@@ -179,12 +197,15 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *pages.routes(),
         ]
         edge = HttpServer(
             application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
         )
         await runtime.open()
         stack.push_async_callback(runtime.close)
+        await triggers.open()
+        stack.push_async_callback(triggers.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

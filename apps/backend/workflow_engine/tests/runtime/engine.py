@@ -138,14 +138,17 @@ class Engine:
 
 
 @asynccontextmanager
-async def engine(url: str, world: World, clock: ManualClock | None = None, **options: Any) -> AsyncIterator[Engine]:
+async def engine(
+    url: str, world: World, clock: ManualClock | None = None, registry: Registry | None = None, **options: Any
+) -> AsyncIterator[Engine]:
     """A process. Leaving it stops it at once, without a word to what runs: the next one finds what was
     stored.
     """
     clock = clock or ManualClock()
     store = Store.open(url)
     await asyncio.to_thread(store.acquire_ownership)
-    runtime = LocalRuntime(store, Definitions(store, world.registry()), clock, entropy=os.urandom, **options)
+    definitions = Definitions(store, registry or world.registry())
+    runtime = LocalRuntime(store, definitions, clock, entropy=os.urandom, **options)
     await runtime.open()
     try:
         yield Engine(store, runtime, clock)

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     """Serve a network address without authentication; only where something else protects the port."""
     egress_allow: Annotated[list[str], NoDecode] = []
     """Private hosts and networks that nodes may reach, comma-separated: `10.1.0.0/16,db.local`."""
+    files_root: Path | None = None
+    """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
+    execute_allow: Annotated[list[str], NoDecode] = []
+    """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 

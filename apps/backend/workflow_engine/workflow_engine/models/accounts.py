@@ -10,21 +10,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from workflow_engine.models.account import ApiKey, AuditEvent, Project, ProjectMember, User, UserSession
 from workflow_engine.models.credential import Credential
 from workflow_engine.models.execution import WorkflowExecution
+from workflow_engine.models.task import Task, TaskAssignee
+from workflow_engine.models.trigger import Trigger
 from workflow_engine.models.workflow import Workflow
 
 Columns = dict[str, Any]
-OWNED: dict[str, Any] = {
-    "workflow": select(Workflow.user_id).where(Workflow.deleted_at.is_(None)).where,
-    "execution": select(WorkflowExecution.user_id).where,
-    "credential": select(Credential.user_id).where,
+OWNERS: dict[str, tuple[Select[Any], Any]] = {
+    "workflow": (select(Workflow.user_id).where(Workflow.deleted_at.is_(None)), Workflow.id),
+    "execution": (select(WorkflowExecution.user_id), WorkflowExecution.id),
+    "credential": (select(Credential.user_id), Credential.id),
+    "trigger": (select(Workflow.user_id).join(Trigger, Trigger.workflow_id == Workflow.id), Trigger.id),
+    "task": (select(WorkflowExecution.user_id).join(Task, Task.execution_pk == WorkflowExecution.pk), Task.id),
 }
-_IDS: dict[str, Any] = {"workflow": Workflow.id, "execution": WorkflowExecution.id, "credential": Credential.id}
+"""How to ask who owns a thing, and the column of its id."""
 
 
 class Taken(Exception):
@@ -41,9 +45,16 @@ def exist(connection: Connection) -> bool:
 
 
 def owner(connection: Connection, kind: str, id: str) -> str | None:
-    """Who owns a workflow, execution or credential; None when there is no such thing."""
-    found: str | None = connection.execute(OWNED[kind](_IDS[kind] == id)).scalar()
+    """Who owns a thing, such as a workflow or the execution of a task; None when there is no such thing."""
+    query, column = OWNERS[kind]
+    found: str | None = connection.execute(query.where(column == id)).scalar()
     return found
+
+
+def is_assigned(connection: Connection, task_id: str, names: Iterable[str]) -> bool:
+    """Whether a task is for somebody with one of these names."""
+    mine = and_(TaskAssignee.task_id == task_id, TaskAssignee.user_id.in_(list(names)))
+    return connection.execute(select(TaskAssignee.task_id).where(mine)).first() is not None
 
 
 # users

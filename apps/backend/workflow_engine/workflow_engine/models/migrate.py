@@ -15,7 +15,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from workflow_engine.core.config import BACKEND, Settings
-from workflow_engine.models import account, credential, execution, workflow  # noqa: F401  (they register their tables)
+from workflow_engine.models import (  # noqa: F401  (they register their tables)
+    account,
+    credential,
+    execution,
+    task,
+    trigger,
+    workflow,
+)
 from workflow_engine.models.database import Base, connect
 from workflow_engine.models.writes import StoreUnavailable
 

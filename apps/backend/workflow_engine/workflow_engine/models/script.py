@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from workflow_engine.models.execution import WorkflowExecution
-from workflow_engine.models.writes import ExecutionRow, Snapshot
+from workflow_engine.models.task import Task
+from workflow_engine.models.trigger import TriggerEvent
+from workflow_engine.models.writes import ExecutionRow, SaveTask, Snapshot, TriggerEventRow
 
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
@@ -30,10 +32,22 @@ def _insert(table: str, columns: Sequence[str], mark: str, rows: int = 1) -> str
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * rows)}"  # noqa: S608 (our names)
 
 
+def _update(table: str, columns: Sequence[str], mark: str) -> str:
+    """The last of `columns` is the key."""
+    sets = ", ".join(f"{column} = {mark}" for column in columns[:-1])
+    return f"UPDATE {table} SET {sets} WHERE {columns[-1]} = {mark}"  # noqa: S608 (our names)
+
+
 EVENT = ("execution_pk", "seq", "data")
 COLUMNS = tuple(column.name for column in WorkflowExecution.__table__.columns)
 CHANGING = ("status", "started_at", "ended_at", "wake_at", "failure_summary", "pk")
+TASK = tuple(column.name for column in Task.__table__.columns)
+NOTICE = ("task_id", "number", "due_at", "tries", "error")
+TASK_CHANGES = "status = excluded.status, closed_at = excluded.closed_at, data = excluded.data"
+TRIGGER_EVENT = tuple(column.name for column in TriggerEvent.__table__.columns)
+DECIDED = ("decided_at", "decision", "execution_id", "detail", "pk")
 _inserted, _changed = attrgetter(*COLUMNS), attrgetter(*CHANGING)
+_delivered, _decided = attrgetter(*TRIGGER_EVENT), attrgetter(*DECIDED)
 
 
 class Script:
@@ -44,10 +58,17 @@ class Script:
     def __init__(self) -> None:
         mark = self.mark
         self._insert = _insert("workflow_execution", COLUMNS, mark)
-        sets = ", ".join(f"{column} = {mark}" for column in CHANGING[:-1])
-        self._update = f"UPDATE workflow_execution SET {sets} WHERE pk = {mark}"  # noqa: S608
+        self._update = _update("workflow_execution", CHANGING, mark)
         self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
         self._snapshot = _insert("execution_snapshot", EVENT, mark)
+        self._task = f"{_insert('task', TASK, mark)} ON CONFLICT (id) DO UPDATE SET {TASK_CHANGES}"
+        unless_there = "ON CONFLICT DO NOTHING"
+        self._assignee = f"{_insert('task_assignee', ('task_id', 'user_id', 'since'), mark)} {unless_there}"
+        self._notice = f"{_insert('task_notice', NOTICE, mark)} {unless_there}"
+        self._call_off = f"UPDATE task_notice SET due_at = NULL WHERE task_id = {mark}"  # noqa: S608
+        self._deliver = _insert("trigger_event", TRIGGER_EVENT, mark)
+        self._decide = _update("trigger_event", DECIDED, mark)
+        self._move = _update("workflow_trigger", ("cursor", "id"), mark)
 
     def together(self, connection: Connection) -> AbstractContextManager[Any]:
         """Statements in this context may be sent without waiting for the answers to those before."""
@@ -71,6 +92,25 @@ class Script:
         kept = [(each.pk, each.seq, each.data) for each in snapshots if each.data is not None]
         if kept:
             cursor.executemany(self._snapshot, kept)
+
+    def save_tasks(self, cursor: Any, tasks: Sequence[SaveTask]) -> None:
+        cursor.executemany(self._task, [task.row for task in tasks])
+        for statement, rows in (
+            (self._assignee, [row for task in tasks for row in task.assignees]),
+            (self._notice, [row for task in tasks for row in task.notices]),
+            (self._call_off, [(task.closed,) for task in tasks if task.closed]),
+        ):
+            if rows:
+                cursor.executemany(statement, rows)
+
+    def deliver(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
+        cursor.executemany(self._deliver, [_delivered(row) for row in rows])
+
+    def decide(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
+        cursor.executemany(self._decide, [_decided(row) for row in rows])
+
+    def move(self, cursor: Any, cursors: dict[str, str]) -> None:
+        cursor.executemany(self._move, [(moved, id) for id, moved in cursors.items()])
 
 
 _APPENDS = [(size, _insert("execution_event", EVENT, Script.mark, size)) for size in AT_ONCE]
@@ -97,6 +137,10 @@ class PostgresScript(Script):
 def _storable(values: tuple[Any, ...], row: ExecutionRow, columns: Sequence[str]) -> tuple[Any, ...]:
     if not row.failure_summary:
         return values
-    # Nodes write failures, and PostgreSQL takes no NUL in a text.
-    summary = row.failure_summary[:SUMMARY].replace("\0", "\ufffd")
-    return tuple(summary if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+    short = summary(row.failure_summary)
+    return tuple(short if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+
+
+def summary(failure: str) -> str:
+    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
+    return failure[:SUMMARY].replace("\0", "\ufffd")

@@ -13,13 +13,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import ExecutionEvent, ExecutionSnapshot, WorkflowExecution
+from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.shared import SharedAccess
+from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
+from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
 from workflow_engine.models.writes import (
@@ -29,6 +33,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     Status,
     StoreUnavailable,
@@ -39,6 +44,11 @@ from workflow_engine.models.writes import (
 
 T = TypeVar("T")
 ROW = WorkflowExecution.__table__.columns
+Also = Callable[[Connection], None]
+
+
+def _nothing(connection: Connection) -> None:
+    """Changes nothing along with a change."""
 
 
 class NotFound(Exception):
@@ -119,6 +129,7 @@ class Store:
         self._ownership = Ownership(engine)
         self._writer: Writer | None = None
         self._next_pk = 1
+        self._next_event_pk = 1
 
     @classmethod
     def open(cls, url: str, *, echo: bool = False) -> Store:
@@ -139,8 +150,13 @@ class Store:
             return False
         with self._reading() as connection:
             self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+            self._next_event_pk = (connection.execute(select(func.max(TriggerEvent.pk))).scalar() or 0) + 1
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
+
+    def share(self) -> None:
+        """Writes beside other processes instead of owning the database; see models.shared."""
+        self._writer = Writer(self._engine.dialect.name, SharedAccess(self._engine))
 
     def give_up(self) -> None:
         """Makes an `acquire_ownership` that waits in another thread return False."""
@@ -157,6 +173,10 @@ class Store:
     def description(self) -> str:
         """The database for logs, without its password."""
         return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     # writing
 
@@ -183,6 +203,10 @@ class Store:
 
     def next_execution_pk(self) -> int:
         pk, self._next_pk = self._next_pk, self._next_pk + 1
+        return pk
+
+    def next_trigger_event_pk(self) -> int:
+        pk, self._next_event_pk = self._next_event_pk, self._next_event_pk + 1
         return pk
 
     async def create_workflow(self, row: dict[str, Any], *, key: str = "", digest: str = "") -> str:
@@ -223,17 +247,20 @@ class Store:
 
         return await self.change(change)
 
-    async def delete_workflow(self, id: str, now: int, revision: int | None) -> None:
-        """Raises NotFound, and Stale unless at `revision`."""
+    async def delete_workflow(self, id: str, now: int, revision: int | None, also: Also = _nothing) -> None:
+        """Raises NotFound, and Stale unless at `revision`. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, revision)
             connection.execute(update(Workflow).where(Workflow.id == id).values(deleted_at=now, active=False))
+            also(connection)
 
         await self.change(change)
 
-    async def set_active(self, id: str, active: bool, published_version: int | None = None) -> None:
-        """Raises NotFound."""
+    async def set_active(
+        self, id: str, active: bool, published_version: int | None = None, also: Also = _nothing
+    ) -> None:
+        """Raises NotFound. `also` is part of the same transaction."""
 
         def change(connection: Connection) -> None:
             self._lock_workflow(connection, id, None)
@@ -241,13 +268,17 @@ class Store:
             if published_version is not None:
                 values["published_version"] = published_version
             connection.execute(update(Workflow).where(Workflow.id == id).values(**values))
+            also(connection)
 
         await self.change(change)
 
     async def publish(
-        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int
+        self, id: str, definition: bytes, *, revision: int, message: str, by: str, now: int, also: Also = _nothing
     ) -> tuple[int, str]:
-        """Makes `definition` the next version and the live one; returns its number and digest."""
+        """Makes `definition` the next version and the live one; returns its number and digest.
+
+        `also` is part of the same transaction; what it raises undoes all of it.
+        """
         digest = digest_of(definition)
 
         def change(connection: Connection) -> tuple[int, str]:
@@ -268,6 +299,7 @@ class Store:
                 )
             )
             connection.execute(update(Workflow).where(Workflow.id == id).values(published_version=version, active=True))
+            also(connection)
             return version, digest
 
         return await self.change(change)
@@ -291,9 +323,13 @@ class Store:
         return current
 
     async def delete_execution(self, pk: int) -> None:
-        """Removes an execution and its journal."""
+        """Removes an execution, its journal and its tasks."""
 
         def change(connection: Connection) -> None:
+            tasks = select(Task.id).where(Task.execution_pk == pk)
+            connection.execute(delete(TaskAssignee).where(TaskAssignee.task_id.in_(tasks)))
+            connection.execute(delete(TaskNotice).where(TaskNotice.task_id.in_(tasks)))
+            connection.execute(delete(Task).where(Task.execution_pk == pk))
             connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
             connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
             connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
@@ -379,9 +415,33 @@ class Store:
             query = wanted.where(select(func.count()).select_from(WorkflowExecution))
             return connection.execute(query).scalar() or 0
 
-    def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
-        """Executions that have not ended, oldest first."""
-        return self._rows(select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit))
+    def busy_executions(self, after: int, limit: int) -> list[ExecutionRow]:
+        """Those that neither wait nor have ended, oldest first, from the one behind pk `after` on."""
+        return self._rows(select(*ROW).where(text(BUSY), ROW.pk > after).order_by(ROW.pk).limit(limit))
+
+    def executions_asleep(self, digest: str, after: int, limit: int) -> list[ExecutionRow]:
+        """Those of a definition that wait or are paused, oldest first, from the one behind pk `after` on."""
+        query = select(*ROW).where(text(OPEN), ROW.status >= Status.WAITING, ROW.digest == digest, ROW.pk > after)
+        return self._rows(query.order_by(ROW.pk).limit(limit))
+
+    def digests_asleep(self) -> list[str]:
+        """The definitions of all executions that wait or are paused."""
+        query = select(ROW.digest).where(text(OPEN), ROW.status >= Status.WAITING).distinct()
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def due(self, start: tuple[int, int], until: int, limit: int) -> list[tuple[int, int]]:
+        """Who waits for a time, as (epoch milliseconds, pk): those behind `start` and up to `until`, soonest first."""
+        key = tuple_(ROW.wake_at, ROW.pk)
+        query = select(ROW.wake_at, ROW.pk).where(text(TIMED), ROW.wake_at <= until, key > start)
+        with self._reading() as connection:
+            return [(row.wake_at, row.pk) for row in connection.execute(query.order_by(*key).limit(limit))]
+
+    def next_due(self, after: int) -> int | None:
+        """The first time behind `after` that an execution waits for."""
+        query = select(ROW.wake_at).where(text(TIMED), ROW.wake_at > after).order_by(ROW.wake_at).limit(1)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
 
     def ended_children_of_open(self) -> list[ExecutionRow]:
         """Executions that have ended while the one that waits for them has not."""
@@ -402,6 +462,12 @@ class Store:
         )
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def last_seq(self, pk: int) -> int:
+        """The number of a journal's newest event; 0 when there is none."""
+        with self._reading() as connection:
+            query = select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)
+            return connection.execute(query).scalar() or 0
 
     def snapshot(self, pk: int) -> tuple[int, bytes] | None:
         """The newest snapshot of an execution: how many events are in it, and the state after them."""
@@ -457,6 +523,7 @@ __all__ = [
     "KeyReused",
     "NotFound",
     "OwnershipLost",
+    "SaveTask",
     "Snapshot",
     "Stale",
     "Status",

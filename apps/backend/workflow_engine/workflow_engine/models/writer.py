@@ -26,15 +26,21 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
+from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.writes import (
     Append,
+    DecideTriggerEvent,
     Done,
     ExecutionRow,
     InsertExecution,
+    InsertTriggerEvent,
+    MoveCursor,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     StoreUnavailable,
+    TriggerEventRow,
     WriteRefused,
     Writes,
 )
@@ -77,7 +83,9 @@ class _Submission:
 class Writer:
     """The one writer of a database. `submit` from a running event loop; `done` is called in that loop."""
 
-    def __init__(self, dialect: str, ownership: Ownership, on_lost: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, dialect: str, ownership: Ownership | SharedAccess, on_lost: Callable[[], None] | None = None
+    ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
         self._queue: list[_Submission] = []
         self._wake = threading.Condition()
@@ -194,6 +202,10 @@ class Writer:
         events: list[Event] = []
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
+        tasks: list[SaveTask] = []
+        deliveries: list[TriggerEventRow] = []
+        decisions: list[TriggerEventRow] = []
+        cursors: dict[str, str] = {}
         runs: list[tuple[_Submission, Run]] = []
         for submission in batch:
             submission.results.clear()
@@ -207,6 +219,14 @@ class Writer:
                         inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case SaveTask():
+                        tasks.append(write)
+                    case InsertTriggerEvent():
+                        deliveries.append(write.row)
+                    case DecideTriggerEvent():
+                        decisions.append(write.row)
+                    case MoveCursor():
+                        cursors[write.trigger_id] = write.cursor
                     case Run():
                         runs.append((submission, write))
         connection = self._ownership.connection()
@@ -222,6 +242,14 @@ class Writer:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:
                     self._script.snapshot(cursor, list(snapshots.values()))
+                if tasks:
+                    self._script.save_tasks(cursor, tasks)
+                if deliveries:
+                    self._script.deliver(cursor, deliveries)
+                if decisions:
+                    self._script.decide(cursor, decisions)
+                if cursors:
+                    self._script.move(cursor, cursors)
             self._ownership.check(connection, counter)
             counter.close()
             cursor.close()

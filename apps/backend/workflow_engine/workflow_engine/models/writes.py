@@ -86,6 +86,68 @@ class Snapshot(msgspec.Struct):
     data: bytes | None
 
 
+class SaveTask(msgspec.Struct):
+    """A task as an event of its execution leaves it. Made by models.tasks; submit it with that event."""
+
+    row: tuple[Any, ...]
+    """A row of `task`, which replaces the one that is there."""
+    assignees: list[tuple[str, str, int]]
+    """Rows of `task_assignee`."""
+    notices: list[tuple[str, int, int, int, str]]
+    """What to send: (task, number, due at, tries, error)."""
+    closed: str | None
+    """A task whose notices are called off."""
+
+
+class Decision(IntEnum):
+    """Numbers of engine.v1.TriggerDecision: what became of a tick, delivery or message."""
+
+    STARTED = 1
+    SKIPPED_OVERLAP = 2
+    SKIPPED_PAUSED = 3
+    SKIPPED_CATCH_UP = 4
+    SKIPPED_CONDITION = 5
+    DUPLICATE = 6
+    BUFFERED = 7
+    FAILED = 8
+
+
+class TriggerEventRow(msgspec.Struct):
+    """A row of trigger_event. Times are epoch milliseconds."""
+
+    pk: int
+    trigger_id: str
+    delivery_id: str | None
+    at: int
+    last_at: int
+    count: int
+    decided_at: int
+    decision: Decision
+    execution_id: str = ""
+    detail: str = ""
+    payload: bytes | None = None
+
+
+class InsertTriggerEvent(msgspec.Struct):
+    """What became of a delivery."""
+
+    row: TriggerEventRow
+
+
+class DecideTriggerEvent(msgspec.Struct):
+    """What became at last of a delivery that waited."""
+
+    row: TriggerEventRow
+
+
+class MoveCursor(msgspec.Struct):
+    """How far a trigger has come."""
+
+    trigger_id: str
+    cursor: str
+    """JSON."""
+
+
 class Run(msgspec.Struct):
     """Any other change. It runs in a savepoint, so that its failure undoes nothing but itself."""
 
@@ -94,6 +156,8 @@ class Run(msgspec.Struct):
     fail: Callable[[Exception], None]
 
 
-Write: TypeAlias = InsertExecution | Append | Snapshot | Run
+Write: TypeAlias = (
+    InsertExecution | Append | Snapshot | SaveTask | InsertTriggerEvent | DecideTriggerEvent | MoveCursor | Run
+)
 Done: TypeAlias = Callable[[Exception | None], None]
 Writes: TypeAlias = Sequence[Write]

@@ -44,8 +44,9 @@ class HttpClient(Protocol):
         follow_redirects: bool = True,
         proxy: str | None = None,
         verify_tls: bool = True,
+        quoted: bool = False,
     ) -> HttpResponse:
-        """Sends one request. `timeout` in seconds. Raises NodeFailure."""
+        """Sends one request. `timeout` in seconds; `quoted`: what the URL escapes stays escaped. Raises NodeFailure."""
         ...
 
     async def addresses(self, host: str, port: int) -> list[str]:
@@ -88,9 +89,61 @@ class Sandbox(Protocol):
     ) -> Any:
         """What the code returned, as plain JSON values; a list of one value for each item when `each` is set.
 
-        `language` is `python` or `javascript`, `timeout` in seconds, `memory` in MiB. Raises NodeFailure.
+        `language` is `python`, `javascript` or `jinja` (the code is a template), `timeout` in seconds, `memory` in MiB.
+        Raises NodeFailure.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file in a store."""
+
+    path: str
+    """Relative to the store's root, with `/` between folders."""
+    size: int
+    """Bytes."""
+    modified: int
+    """Epoch milliseconds."""
+
+
+class Files(Protocol):
+    """Files by path, relative to a root that no path leads out of. All methods raise NodeFailure."""
+
+    async def read(self, path: str) -> AsyncIterator[bytes]: ...
+    async def write(
+        self, path: str, data: AsyncIterator[bytes], *, size: int, media_type: str, sha256: str, replace: bool
+    ) -> None:
+        """Puts the file there as a whole; folders are made. `sha256` in hex, empty when it is not known."""
+        ...
+
+    def entries(self, folder: str, *, recursive: bool) -> AsyncIterator[FileEntry]:
+        """The files in `folder`, which may be empty for the root, by name; those of folders in it follow."""
+        ...
+
+    async def delete(self, path: str) -> bool:
+        """False when there was no such file."""
+        ...
+
+    async def move(self, path: str, to: str, *, replace: bool) -> None: ...
+
+
+class Commands(Protocol):
+    """Programs of this machine that the operator has allowed."""
+
+    async def run(self, command: str, arguments: list[str], *, stdin: bytes, timeout: float) -> CommandResult:
+        """Runs one to its end, in an empty folder and without a shell. `timeout` in seconds. Raises NodeFailure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a program ended."""
+
+    status: int
+    """Its exit status; negative for the signal that ended it."""
+    stdout: bytes
+    stderr: bytes
 
 
 @dataclass(slots=True)
@@ -108,6 +161,8 @@ class Context:
     blobs: Blobs | None = None
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
+    files: Files | None = None
+    commands: Commands | None = None
     handed_out: Redactor = field(default_factory=Redactor)
     """The secrets that this attempt was given; what it says when it fails is without them."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])

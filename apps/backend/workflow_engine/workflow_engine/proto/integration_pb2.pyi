@@ -5,6 +5,7 @@ Other people's systems: integrations, credentials, tools; and what starts execut
 
 from collections import abc as _abc
 from workflow_engine.proto import execution_pb2 as _execution_pb2
+from workflow_engine.proto import workflow_pb2 as _workflow_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -1862,6 +1863,47 @@ class Task(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
@@ -1875,6 +1917,15 @@ class Task(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     execution_id: _builtins.str
@@ -1891,6 +1942,14 @@ class Task(_message.Message):
     """What it is about; Markdown."""
     quorum: _builtins.int
     """How many answers it takes."""
+    workflow_id: _builtins.str
+    """The workflow of the execution."""
+    node_id: _builtins.str
+    """The node that asks."""
+    refusals: _builtins.int
+    """For an approval: how many refusals refuse it."""
+    decision: _builtins.str
+    """How it was decided: `approved`, `refused`, the choice, or `answered`; empty otherwise."""
     @_builtins.property
     def schema(self) -> _struct_pb2.Struct:
         """JSON Schema of the answer."""
@@ -1911,6 +1970,26 @@ class Task(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when."""
 
+    @_builtins.property
+    def data(self) -> _struct_pb2.Struct:
+        """For an edit: the data as it is; for others, what helps to answer."""
+
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """To look at, by name."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Words for votes, for example what the button for `approved` says; the reader's language where one is missing."""
+
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided, expired or was called off."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskNotice]:
+        """Messages about it; only in GetTask."""
+
     def __init__(
         self,
         *,
@@ -1927,14 +2006,73 @@ class Task(_message.Message):
         answers: _abc.Iterable[Global___TaskAnswer] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        workflow_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        refusals: _builtins.int = ...,
+        data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+        decision: _builtins.str = ...,
+        notices: _abc.Iterable[Global___TaskNotice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "schema", b"schema"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "created_at", b"created_at", "data", b"data", "expires_at", b"expires_at", "schema", b"schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answers", b"answers", "assignees", b"assignees", "created_at", b"created_at", "execution_id", b"execution_id", "expires_at", b"expires_at", "id", b"id", "kind", b"kind", "quorum", b"quorum", "schema", b"schema", "status", b"status", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answers", b"answers", "assignees", b"assignees", "closed_at", b"closed_at", "created_at", b"created_at", "data", b"data", "decision", b"decision", "execution_id", b"execution_id", "expires_at", b"expires_at", "files", b"files", "id", b"id", "kind", b"kind", "labels", b"labels", "node_id", b"node_id", "notices", b"notices", "quorum", b"quorum", "refusals", b"refusals", "schema", b"schema", "status", b"status", "text", b"text", "title", b"title", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class TaskNotice(_message.Message):
+    """A message about a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    OCCASION_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    SENT_AT_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """How it goes out, for example `email`."""
+    to: _builtins.str
+    """Who gets it."""
+    occasion: _builtins.str
+    """`asked`, `reminder` or `escalation`."""
+    tries: _builtins.int
+    """How often it was tried."""
+    error: _builtins.str
+    """Why the last try failed."""
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is to be sent, or to be tried again; absent when nothing is left to do."""
+
+    @_builtins.property
+    def sent_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was sent."""
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.str = ...,
+        to: _builtins.str = ...,
+        occasion: _builtins.str = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        sent_at: _timestamp_pb2.Timestamp | None = ...,
+        tries: _builtins.int = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "sent_at", b"sent_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "due_at", b"due_at", "error", b"error", "occasion", b"occasion", "sent_at", b"sent_at", "to", b"to", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskNotice: _TypeAlias = TaskNotice  # noqa: Y015
 
 @_typing.final
 class TaskAnswer(_message.Message):
@@ -1942,11 +2080,36 @@ class TaskAnswer(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     USER_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    VIA_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Who."""
+    via: _builtins.str
+    """How it came: `rpc`, `link` or `chat`."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1955,16 +2118,22 @@ class TaskAnswer(_message.Message):
     def data(self) -> _struct_pb2.Struct:
         """What."""
 
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """Files that came with it, by the name of their field."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
+        via: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "files", b"files", "user_id", b"user_id", "via", b"via"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1981,6 +2150,7 @@ class ListTasksRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """That this person may answer."""
     execution_id: _builtins.str
@@ -1989,6 +2159,8 @@ class ListTasksRequest(_message.Message):
     """How many at most; 50 when 0."""
     page_token: _builtins.str
     """From the last answer, to go on where it ended."""
+    workflow_id: _builtins.str
+    """Of this workflow only."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___TaskStatus.ValueType]:
         """With one of these statuses only."""
@@ -2001,10 +2173,11 @@ class ListTasksRequest(_message.Message):
         execution_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limit", b"limit", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limit", b"limit", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2106,9 +2279,31 @@ class AnswerTaskRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASK_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The task."""
     user_id: _builtins.str
@@ -2117,16 +2312,21 @@ class AnswerTaskRequest(_message.Message):
     def data(self) -> _struct_pb2.Struct:
         """The answer, as the task's schema says."""
 
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """Files that the schema asks for (members of format `binary`), by the name of their field."""
+
     def __init__(
         self,
         *,
         task_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "files", b"files", "task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from workflow_engine.engine.events import AnyEvent, Outcome
 from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Plan
+from workflow_engine.models.writes import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Start:
     reuse: list[Outcome] = field(default_factory=list[Outcome])
     overrides: dict[str, Items] = field(default_factory=dict[str, Items])
     only: str = ""
+    execution_id: str = ""
+    """The new execution's id, for a caller that has to know it beforehand; one is made up when it is empty."""
+    along: Sequence[Write] = ()
+    """What else becomes true with the start, and is stored in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,16 +242,18 @@ class EgressClient:
         follow_redirects: bool = True,
         proxy: str | None = None,
         verify_tls: bool = True,
+        quoted: bool = False,
     ) -> HttpResponse:
         """Sends one request, and up to ten more where the peer redirects. `timeout`, in seconds, covers all
-        of them and the reading of the body. Close the response, or read it to its end.
+        of them and the reading of the body. `quoted`: what the URL escapes stays escaped, as a signature over it needs.
+        Close the response, or read it to its end.
 
         Raises NodeFailure: INVALID_REQUEST, EGRESS_REFUSED, CONNECTION_FAILED, TIMEOUT, TLS_FAILED,
         PROXY_FAILED, TOO_MANY_REDIRECTS, REDIRECT_REFUSED, INVALID_RESPONSE; the response's own methods add
         RESPONSE_TOO_LARGE. Its detail `sent` says whether the peer may have acted on the request.
         """
         deadline = time.monotonic() + timeout
-        target = _parsed(url)
+        target = _parsed(url, quoted=quoted)
         if params:
             target = target.extend_query(params)
         hop = _Request(method.upper(), target, CIMultiDict(headers or {}), body, proxy, verify_tls, deadline, timeout)
@@ -342,10 +344,10 @@ class EgressClient:
         return self._session, self._resolver
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str, *, quoted: bool = False) -> URL:
     """Raises NodeFailure INVALID_REQUEST for anything but an absolute http or https URL."""
     try:
-        parsed = URL(url.strip())
+        parsed = URL(url.strip(), encoded=quoted)
     except ValueError as error:
         raise _invalid_url(url, str(error)) from None
     if parsed.scheme not in ("http", "https"):

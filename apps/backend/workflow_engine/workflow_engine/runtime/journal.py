@@ -42,12 +42,17 @@ async def read_page(
 ) -> list[tuple[int, AnyEvent]]:
     """The next events of a journal with their numbers; none behind its end."""
     rows = await asyncio.to_thread(store.read_events, pk, from_seq, limit)
-    return [(seq, decode(await _bytes(blobs, data))) for seq, data in rows]
+    return [(seq, decode(await whole(blobs, data))) for seq, data in rows]
 
 
-async def _bytes(blobs: Blobs | None, data: bytes) -> bytes:
+async def whole(blobs: Blobs | None, data: bytes) -> bytes:
+    """What was stored as `data`, wherever its bytes lie."""
     if data[:1] != ELSEWHERE:
         return data
     assert blobs is not None, "a journal with blobs is read without the blob store"
-    id = data[1:].decode()
+    return await read_blob(blobs, data[1:].decode())
+
+
+async def read_blob(blobs: Blobs, id: str) -> bytes:
+    """All bytes of a blob."""
     return b"".join([chunk async for chunk in blobs.read(BinaryRef(id, 0, MEDIA_TYPE, ""))])

@@ -11,6 +11,7 @@ from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.engine.plan import Built, build
 from workflow_engine.models.store import Store
+from workflow_engine.models.triggers import Wanted
 from workflow_engine.models.workflow import Workflow
 from workflow_engine.nodes.context import Blobs
 from workflow_engine.nodes.registry import Registry
@@ -19,6 +20,8 @@ from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.errors import ServiceError, invalid_workflow, no_workflow
+from workflow_engine.triggers.manager import Triggers
+from workflow_engine.triggers.registration import Unfit, wanted
 
 MANAGED: Final = ("etag", "published_version", "draft_revision", "active", "created_at", "updated_at")
 """Fields of a Workflow that the server answers with; they are no part of a definition."""
@@ -33,6 +36,7 @@ class Backend:
     clock: Clock
     blobs: Blobs
     scope: Scope
+    triggers: Triggers
     drafts: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Digests of stored definitions, by the hash of the draft that each was made from."""
 
@@ -71,6 +75,15 @@ class Backend:
         if built.plan is None:
             raise invalid_workflow(built.issues)
         return built
+
+    def registers(self, workflow: pb.Workflow) -> list[Wanted]:
+        """The triggers of a definition that is to be published. Raises ServiceError."""
+        plan = self.planned(workflow).plan
+        assert plan is not None
+        try:
+            return wanted(workflow, plan)
+        except Unfit as unfit:
+            raise invalid_workflow(unfit.issues) from None
 
     def pinned_versions(self, workflow: pb.Workflow) -> None:
         """Writes the newest version of its type into every node that names none, so that it never changes by itself."""

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from workflow_engine.engine.plan import build
 from workflow_engine.models.store import NotFound, WorkflowFilter
+from workflow_engine.models.triggers import unregister
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
@@ -83,9 +84,12 @@ class Drafts:
     async def DeleteWorkflow(self, request: ws.DeleteWorkflowRequest, context: Any) -> ws.DeleteWorkflowResponse:
         now = self.backend.clock.now_ms()
         try:
-            await self.backend.store.delete_workflow(request.workflow_id, now, etag_revision(request.etag))
+            await self.backend.store.delete_workflow(
+                request.workflow_id, now, etag_revision(request.etag), also=unregister(request.workflow_id, now)
+            )
         except NotFound:
             raise no_workflow(request.workflow_id) from None
+        await self.backend.triggers.reload(request.workflow_id)
         return ws.DeleteWorkflowResponse(success=True, message=f"deleted workflow {request.workflow_id}")
 
     async def ListWorkflows(self, request: ws.ListWorkflowsRequest, context: Any) -> ws.ListWorkflowsResponse:
@@ -130,12 +134,14 @@ class Drafts:
         workflow = request.workflow
         if not request.HasField("workflow"):
             workflow = await self.backend.definition(request.workflow_id, 0)
-        issues = build(workflow, self.backend.registry).issues
+        built = build(workflow, self.backend.registry)
+        issues = built.issues
         errors = sum(issue.is_error for issue in issues)
         return ws.ValidateWorkflowResponse(
             success=not errors,
             message=f"{errors} errors, {len(issues) - errors} warnings",
             issues=[wire.issue_to_proto(issue) for issue in issues],
+            ports={id: wire.ports_to_proto(shape) for id, shape in built.shapes.items()},
         )
 
     async def ListNodeTypes(self, request: ws.ListNodeTypesRequest, context: Any) -> ws.ListNodeTypesResponse:

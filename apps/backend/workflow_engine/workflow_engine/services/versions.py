@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from workflow_engine.models.store import NotFound
+from workflow_engine.models.triggers import register
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
@@ -23,16 +24,18 @@ class Versions:
     async def PublishWorkflow(self, request: ws.PublishWorkflowRequest, context: Any) -> ws.PublishWorkflowResponse:
         row = await self.backend.workflow(request.workflow_id)
         workflow = pb.Workflow.FromString(row.draft)
-        self.backend.planned(workflow)
-        revision = etag_revision(request.etag)
+        triggers = self.backend.registers(workflow)
+        revision, now = etag_revision(request.etag), self.backend.clock.now_ms()
         number, _ = await self.backend.store.publish(
             row.id,
             canonical(workflow),
             revision=row.draft_revision if revision is None else revision,
             message=request.message,
             by=request.published_by,
-            now=self.backend.clock.now_ms(),
+            now=now,
+            also=register(row.id, triggers, now),
         )
+        await self.backend.triggers.reload(row.id)
         version = await asyncio.to_thread(self.backend.store.version, row.id, number)
         assert version is not None
         return ws.PublishWorkflowResponse(
@@ -43,9 +46,11 @@ class Versions:
         self, request: ws.UnpublishWorkflowRequest, context: Any
     ) -> ws.UnpublishWorkflowResponse:
         try:
-            await self.backend.store.set_active(request.workflow_id, False, 0)
+            none = register(request.workflow_id, [], self.backend.clock.now_ms())
+            await self.backend.store.set_active(request.workflow_id, False, 0, also=none)
         except NotFound:
             raise no_workflow(request.workflow_id) from None
+        await self.backend.triggers.reload(request.workflow_id)
         return ws.UnpublishWorkflowResponse(success=True, message="it starts nothing by itself any more")
 
     async def ListWorkflowVersions(

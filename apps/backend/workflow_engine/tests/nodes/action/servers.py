@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,3 +153,39 @@ def kafka(advertised: str = "") -> Iterator[dict[str, Any]]:
     ]
     with started([str(binary), "broker", *options], port):
         yield {"type": "kafka", "host": HERE, "port": port, "tls": "off"}
+
+
+@contextmanager
+def s3() -> Iterator[dict[str, Any]]:
+    """Moto, which checks signatures and rights once it has been told who there is."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address=HERE, port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    endpoint = f"http://{HERE}:{port}"
+    root = {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "x",
+        "aws_secret_access_key": "x",
+    }
+    boto3.client("s3", **root).create_bucket(Bucket="files")
+    iam = boto3.client("iam", **root)
+    iam.create_user(UserName=USER)
+    rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=USER, PolicyName="files", PolicyDocument=json.dumps(rights))
+    key = iam.create_access_key(UserName=USER)["AccessKey"]
+    plain = {"Content-Type": "text/plain"}
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", b"0", plain)).close()
+    try:
+        yield {
+            "type": "s3",
+            "bucket": "files",
+            "endpoint": endpoint,
+            "access_key_id": key["AccessKeyId"],
+            "secret_access_key": key["SecretAccessKey"],
+        }
+    finally:
+        server.stop()

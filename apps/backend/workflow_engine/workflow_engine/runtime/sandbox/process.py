@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # A shell sets the limits and becomes the program, so that none of our code runs between fork and exec.
-_LIMITED = 'ulimit -c 0; ulimit -f 0; ulimit -d "$0" || exit 125; exec "$@"'
+_LIMITED = 'ulimit -c 0; ulimit -f "$1"; ulimit -d "$0" || exit 125; shift; exec "$@"'
 STDERR_BYTES = 64 * 1024
 CHUNK = 64 * 1024
 
@@ -38,17 +38,19 @@ async def run(
     data_kib: int,
     timeout: float,
     stdout_bytes: int,
+    file_blocks: int = 0,
 ) -> Ended:
     """Runs `command` to its end and kills it at the latest after `timeout` seconds, with all it started.
 
-    `data_kib` bounds the memory it may have for writing (RLIMIT_DATA, on Linux). Raises OSError when it can not be
-    started.
+    `data_kib` bounds the memory it may have for writing (RLIMIT_DATA, on Linux), `file_blocks` the size of a file that
+    it writes, in blocks of 512 bytes. Raises OSError when it can not be started.
     """
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
         _LIMITED,
         str(data_kib),
+        str(file_blocks),
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -38,6 +38,11 @@ class Caller:
         return bool(self.user_id)
 
     @property
+    def names(self) -> frozenset[str]:
+        """What tasks may call them."""
+        return frozenset({self.user_id, self.name} - {""})
+
+    @property
     def owners(self) -> frozenset[str] | None:
         """Whose things they may see; None for everybody's."""
         return None if ADMIN in self.permissions else self.projects | {self.user_id}

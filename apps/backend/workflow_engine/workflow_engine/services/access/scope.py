@@ -25,6 +25,8 @@ NAMES = {
     "error_workflow_id": "workflow",
     "execution_id": "execution",
     "credential_id": "credential",
+    "trigger_id": "trigger",
+    "task_id": "task",
     "user_id": "owner",
 }
 """What the string fields of requests name."""
@@ -32,6 +34,8 @@ SLOTS = "credentials"
 """A map from slots to ids of credentials."""
 BY = ("triggered_by", "canceled_by", "requested_by", "resolved_by", "published_by", "sender")
 """Who does it, in words: the caller, unless they say otherwise."""
+TASKS = ("ListTasks", "AnswerTask")
+"""Here user_id is no owner but the person whom a task is for, as tasks name people: by their address."""
 OWN = ("AuthService", "AdminService")
 """These know by themselves who may name whom."""
 
@@ -51,43 +55,49 @@ class Scope:
         fields = request.DESCRIPTOR.fields_by_name
         target: Any = request
         if "user_id" in fields and not target.user_id:
-            target.user_id = caller.user_id
+            target.user_id = caller.name if rpc.name in TASKS else caller.user_id
         for name in BY:
             if name in fields and not getattr(request, name):
                 setattr(request, name, caller.name)
 
     async def check(self, caller: Caller, rpc: Rpc, request: Message) -> None:
         """Raises ServiceError when the request names what is not the caller's, as if it did not exist."""
-        if caller.owners is None or rpc.service in OWN:
-            return
-        await self.check_message(caller, request)
+        if rpc.service not in OWN:
+            await self.check_message(caller, request, caller.names if rpc.name in TASKS else caller.owners)
 
-    async def check_message(self, caller: Caller, message: Message) -> None:
-        """The same for any message, such as a workflow that came as text."""
+    async def check_message(
+        self, caller: Caller, message: Message, may_be: frozenset[str] | None = frozenset()
+    ) -> None:
+        """The same for any message, such as a workflow that came as text. `may_be` is what `user_id` may say."""
         owners = caller.owners
         if owners is None:
             return
+        may_be = may_be or owners
         named = list(dict.fromkeys(names_in(message)))
         for kind, id, path in named:
-            if kind == "owner" and id not in owners:
+            if kind == "owner" and id not in may_be:
                 raise ServiceError(
                     "NOT_YOURS",
                     f"{path}: you are not {id!r}, nor does it name a project of yours",
                     violations=[(path, "names neither you nor a project of yours")],
                 )
         things = [each for each in named if each[0] != "owner"]
-        if things and (foreign := await asyncio.to_thread(self._foreign, things, owners)) is not None:
+        if things and (foreign := await asyncio.to_thread(self._foreign, things, caller)) is not None:
             kind, id, path = foreign
             raise ServiceError(
                 f"{kind.upper()}_NOT_FOUND", f"{path}: there is no {kind} {id!r}", metadata={f"{kind}_id": id}
             )
 
-    def _foreign(self, named: list[Named], owners: frozenset[str]) -> Named | None:
+    def _foreign(self, named: list[Named], caller: Caller) -> Named | None:
+        owners = caller.owners or frozenset()
         with self._store.reading() as connection:
-            for each in named:
-                owner = accounts.owner(connection, each[0], each[1])
-                if owner is not None and owner not in owners:
-                    return each
+            for kind, id, path in named:
+                owner = accounts.owner(connection, kind, id)
+                if owner is None or owner in owners:
+                    continue
+                if kind == "task" and accounts.is_assigned(connection, id, caller.names):
+                    continue
+                return kind, id, path
         return None
 
 

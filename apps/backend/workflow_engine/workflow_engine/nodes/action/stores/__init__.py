@@ -1,0 +1,1 @@
+"""Where files are, other than in a folder of this machine."""

@@ -1,0 +1,466 @@
+"""The one way by which anything starts executions: a delivery is decided, stored, and starts one execution.
+
+The record of a delivery, its decision, how far its trigger has come, and the execution that it starts with its first
+event are stored in one transaction. So whoever is told of a decision knows that it holds: a crash before the commit has
+stored nothing, and whoever was not told delivers again; a crash after it loses nothing. The delivery's id, unique for
+its trigger, makes the second time harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from workflow_engine.core.clock import Clock
+from workflow_engine.core.ids import new_id
+from workflow_engine.core.logging import get_logger
+from workflow_engine.engine.events import CancelRequested, ExecutionStarted
+from workflow_engine.engine.expressions import ExpressionError, ExpressionErrors, Scope
+from workflow_engine.engine.items import Item, Items
+from workflow_engine.models import triggers as stored
+from workflow_engine.models.store import NotFound, Store, StoreUnavailable, Write, WriteRefused
+from workflow_engine.models.writes import (
+    DecideTriggerEvent,
+    Decision,
+    InsertTriggerEvent,
+    MoveCursor,
+    TriggerEventRow,
+)
+from workflow_engine.nodes.context import Blobs
+from workflow_engine.nodes.perform import shown
+from workflow_engine.nodes.trigger.base import Overlap
+from workflow_engine.runtime.contract import Runtime, RuntimeFailure, Start
+from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.journal import LARGE, lay_aside, read_page, whole
+from workflow_engine.triggers import overlap as overlaps
+from workflow_engine.triggers.registered import Registered
+
+log = get_logger(__name__)
+
+TRY_AGAIN = ("QUEUE_FULL", "SHUTTING_DOWN")
+"""Why a start is refused that may be taken a moment later: nothing is recorded, whoever delivered delivers again."""
+RETRY = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between tries of what has to happen; the last one repeats."""
+LONGEST_ID = 255
+"""Characters of a delivery id that are kept as they are."""
+MEDIA_TYPE = "application/vnd.msgpack"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Item]).decode
+
+
+class PayloadGone(Exception):
+    """What came with an event is not stored any more."""
+
+
+class Deliveries:
+    """Decides deliveries, and starts what was buffered when its turn comes."""
+
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        definitions: Definitions,
+        clock: Clock,
+        *,
+        entropy: Callable[[int], bytes],
+        blobs: Blobs | None = None,
+        on_pause: Callable[[Registered], None] = lambda trigger: None,
+    ) -> None:
+        """`on_pause` is called when a trigger has paused itself."""
+        self._store, self._runtime, self._definitions, self._clock = store, runtime, definitions, clock
+        self._entropy, self._blobs, self._on_pause = entropy, blobs, on_pause
+        self._deciding: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._following: set[asyncio.Task[None]] = set()
+
+    async def deliver(
+        self,
+        trigger: Registered,
+        items: Items,
+        *,
+        delivery_id: str = "",
+        at: int | None = None,
+        cursor: str | None = None,
+        overlap: Overlap | None = None,
+        by_hand: bool = False,
+        is_new: bool = False,
+    ) -> TriggerEventRow:
+        """Stores what came with its decision, and starts its execution if that is the decision; returns the record.
+
+        Under the same `delivery_id` only the first one starts anything, whatever crashes in between. `at` is when it
+        was due or came, now by default. `cursor` (JSON) is stored with it. `overlap` takes the place of the trigger's
+        own policy. A person's delivery, `by_hand`, asks neither whether the trigger is paused nor its condition.
+        `is_new` saves the look whether the id is known, for a caller who knows that it is not.
+
+        Raises StoreUnavailable, and RuntimeFailure when too much waits already or the server shuts down: then nothing
+        is stored or started, and it should be delivered again. An acknowledgement must wait for this to return.
+        """
+        now = self._clock.now_ms()
+        id = _short(delivery_id)
+        row = TriggerEventRow(
+            pk=0,
+            trigger_id=trigger.id,
+            delivery_id=id or None,
+            at=now if at is None else at,
+            last_at=now if at is None else at,
+            count=1,
+            decided_at=now,
+            decision=Decision.STARTED,
+        )
+        moved: list[Write] = [] if cursor is None else [MoveCursor(trigger.id, cursor)]
+        if not id or is_new:
+            row = await self._decide(trigger, row, items, moved, overlap, by_hand)
+        else:
+            row = await self._decide_once(trigger, row, items, moved, overlap, by_hand)
+        if cursor is not None:
+            trigger.cursor = cursor
+        return row
+
+    async def save(self, trigger: Registered, cursor: str) -> None:
+        """Stores how far a trigger has come. Raises StoreUnavailable."""
+        await self._write([MoveCursor(trigger.id, cursor)])
+        trigger.cursor = cursor
+
+    async def skip(
+        self, trigger: Registered, decision: Decision, detail: str, *, first: int, last: int, count: int, cursor: str
+    ) -> None:
+        """Records ticks that start nothing, as one. Raises StoreUnavailable."""
+        row = TriggerEventRow(
+            pk=self._store.next_trigger_event_pk(),
+            trigger_id=trigger.id,
+            delivery_id=None,
+            at=first,
+            last_at=last,
+            count=count,
+            decided_at=self._clock.now_ms(),
+            decision=decision,
+            detail=detail,
+        )
+        await self._write([InsertTriggerEvent(row), MoveCursor(trigger.id, cursor)])
+        trigger.cursor = cursor
+
+    async def payload(self, row: TriggerEventRow) -> Items:
+        """What came with a delivery. Raises PayloadGone."""
+        if row.payload is not None:
+            return _decode(await whole(self._blobs, row.payload))
+        execution = await asyncio.to_thread(self._store.execution, row.execution_id) if row.execution_id else None
+        if execution is not None:
+            [(_, started)] = await read_page(self._store, self._blobs, execution.pk, 1, 1)
+            assert isinstance(started, ExecutionStarted)
+            return started.input
+        raise PayloadGone(f"what came with event {row.pk} is not stored any more")
+
+    def follow(self, trigger: Registered, execution_id: str) -> None:
+        """Has the trigger know when an execution ends that it started in this life or an earlier one."""
+        if execution_id not in trigger.running:
+            trigger.running[execution_id] = None
+            self._spawn(self._until_end(trigger, execution_id), self._following)
+
+    def go_on(self, trigger: Registered) -> None:
+        """Starts what is buffered, if it may start now."""
+        self._spawn(self._drain(trigger))
+
+    async def pause(self, trigger: Registered, problem: str) -> None:
+        """The trigger pauses itself."""
+        # In memory first: nothing more may start while this is being stored.
+        trigger.row.paused, trigger.row.problem = True, problem
+        self._on_pause(trigger)
+        try:
+            await stored.edit(self._store, trigger.id, {"paused": True, "problem": problem})
+        except NotFound:
+            return
+        trigger.row.revision += 1
+        log.warning("trigger_paused", trigger_id=trigger.id, workflow_id=trigger.row.workflow_id, why=problem)
+
+    async def close(self) -> None:
+        tasks = [*self._background, *self._following]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # deciding
+
+    async def _decide_once(
+        self,
+        trigger: Registered,
+        row: TriggerEventRow,
+        items: Items,
+        moved: list[Write],
+        overlap: Overlap | None,
+        by_hand: bool,
+    ) -> TriggerEventRow:
+        assert row.delivery_id is not None
+        key = (trigger.id, row.delivery_id)
+        while (other := self._deciding.get(key)) is not None:
+            await asyncio.wait([other])
+        self._deciding[key] = done = asyncio.get_running_loop().create_future()
+        try:
+            earlier = await asyncio.to_thread(stored.event_by_delivery, self._store, *key)
+            if earlier is None:
+                return await self._decide(trigger, row, items, moved, overlap, by_hand)
+            return await self._duplicate(row, earlier, moved)
+        finally:
+            del self._deciding[key]
+            done.set_result(None)
+
+    async def _duplicate(self, row: TriggerEventRow, earlier: TriggerEventRow, moved: list[Write]) -> TriggerEventRow:
+        came = datetime.fromtimestamp(earlier.decided_at / 1000, UTC).isoformat(timespec="seconds")
+        row.detail = f"delivery {row.delivery_id!r} came before, at {came}"
+        row.execution_id, row.decision, row.delivery_id = earlier.execution_id, Decision.DUPLICATE, None
+        return await self._record(row, None, moved)
+
+    async def _decide(
+        self,
+        trigger: Registered,
+        row: TriggerEventRow,
+        items: Items,
+        moved: list[Write],
+        overlap: Overlap | None,
+        by_hand: bool,
+    ) -> TriggerEventRow:
+        if not by_hand:
+            if trigger.row.paused:
+                # It may come again when the trigger fires again.
+                row.decision, row.delivery_id = Decision.SKIPPED_PAUSED, None
+                row.detail = trigger.row.problem or "the trigger is paused"
+                return await self._record(row, items, moved)
+            refusal = await self._refusal(trigger, items)
+            if refusal is not None:
+                row.decision, row.detail = refusal
+                if row.decision is Decision.FAILED:
+                    row.delivery_id = None
+                return await self._record(row, items, moved)
+        match overlaps.decide(overlap or trigger.overlap, len(trigger.running), len(trigger.buffered)):
+            case overlaps.Start():
+                return await self._start(trigger, row, items, [*moved])
+            case overlaps.Skip(why):
+                row.decision, row.detail = Decision.SKIPPED_OVERLAP, why
+                return await self._record(row, items, moved)
+            case overlaps.Buffer(cancel):
+                return await self._buffer(trigger, row, items, moved, cancel)
+
+    async def _refusal(self, trigger: Registered, items: Items) -> tuple[Decision, str] | None:
+        """Why the condition lets nothing start; None when it does."""
+        try:
+            condition = trigger.test()
+            if condition is None:
+                return None
+            plan = await self._definitions.plan(trigger.digest)
+            views = [shown(item) for item in items]
+            first = views[0] if views else {"json": {}, "binary": {}}
+            holds = condition.resolve(
+                Scope(
+                    json=first["json"],
+                    item=first,
+                    items=views,
+                    vars=plan.vars,
+                    workflow={"id": trigger.row.workflow_id, "timezone": trigger.row.timezone},
+                    now=datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC),
+                )
+            )
+        except ExpressionErrors as failed:
+            return Decision.FAILED, f"the condition is wrong: {failed.errors[0]}"
+        except (ExpressionError, RuntimeFailure) as failed:
+            return Decision.FAILED, f"the condition does not fit what came: {failed}"
+        if not isinstance(holds, bool):
+            return Decision.FAILED, f"the condition must be true or false, not {type(holds).__name__}"
+        return None if holds else (Decision.SKIPPED_CONDITION, "the condition is false")
+
+    async def _start(
+        self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[Write], *, waited: bool = False
+    ) -> TriggerEventRow:
+        now = self._clock.now_ms()
+        row.execution_id, row.decision = new_id("exec", now, self._entropy(10)), Decision.STARTED
+        if not waited:
+            row.pk = self._store.next_trigger_event_pk()
+        record: Write = DecideTriggerEvent(row) if waited else InsertTriggerEvent(row)
+        follows = trigger.follows
+        if follows:
+            # Before the first await: the next delivery has to see that this one runs.
+            trigger.running[row.execution_id] = None
+        try:
+            await self._runtime.start(
+                Start(
+                    workflow_id=trigger.row.workflow_id,
+                    digest=trigger.digest,
+                    version=trigger.version,
+                    user_id=trigger.user_id,
+                    mode=trigger.mode,
+                    triggered_by=trigger.id,
+                    input=items,
+                    trigger=trigger.row.node_id,
+                    priority=(await self._definitions.plan(trigger.digest)).priority,
+                    execution_id=row.execution_id,
+                    along=(record, *moved),
+                )
+            )
+        except (RuntimeFailure, WriteRefused) as refused:
+            trigger.running.pop(row.execution_id, None)
+            if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
+                raise
+            if isinstance(refused, WriteRefused) and row.delivery_id and not waited:
+                # The database knows the delivery, though the caller did not.
+                earlier = await asyncio.to_thread(stored.event_by_delivery, self._store, trigger.id, row.delivery_id)
+                if earlier is not None:
+                    return await self._duplicate(row, earlier, moved)
+            row.execution_id, row.decision, row.detail = "", Decision.FAILED, str(refused)
+            if waited:
+                await self._write([DecideTriggerEvent(row)])
+                return row
+            row.delivery_id = None
+            return await self._record(row, items, moved)
+        except BaseException:
+            trigger.running.pop(row.execution_id, None)
+            raise
+        if follows:
+            self._spawn(self._until_end(trigger, row.execution_id), self._following)
+        return row
+
+    async def _buffer(
+        self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[Write], cancel: bool
+    ) -> TriggerEventRow:
+        row.decision, row.detail = Decision.BUFFERED, "waits for an earlier execution"
+        row.pk = self._store.next_trigger_event_pk()
+        outdated = list(trigger.buffered) if cancel else []
+        if cancel:
+            trigger.buffered.clear()
+        trigger.buffered.append(row.pk)
+        trigger.storing.add(row.pk)
+        try:
+            skipped = [await self._outdated(pk, row) for pk in outdated]
+            await self._record(row, items, [*moved, *(DecideTriggerEvent(each) for each in skipped if each)])
+        except BaseException:
+            trigger.buffered.remove(row.pk)
+            trigger.buffered.extendleft(reversed(outdated))
+            raise
+        finally:
+            trigger.storing.discard(row.pk)
+        if cancel:
+            for execution_id in list(trigger.running):
+                self._spawn(self._cancel(execution_id))
+        # What it waits for may have ended meanwhile.
+        self.go_on(trigger)
+        return row
+
+    async def _outdated(self, pk: int, newer: TriggerEventRow) -> TriggerEventRow | None:
+        row = await asyncio.to_thread(stored.event, self._store, pk)
+        if row is None or row.decision is not Decision.BUFFERED:
+            return None
+        row.decision, row.decided_at = Decision.SKIPPED_OVERLAP, newer.decided_at
+        row.detail = "a later one took its place"
+        return row
+
+    async def _cancel(self, execution_id: str) -> None:
+        reason = "a later delivery to its trigger takes its place"
+        # It may have ended by itself.
+        with contextlib.suppress(RuntimeFailure):
+            await self._runtime.send(execution_id, CancelRequested(at=self._clock.now_ms(), reason=reason))
+
+    # following
+
+    async def _until_end(self, trigger: Registered, execution_id: str) -> None:
+        ended = None
+        try:
+            ended = await _insist(lambda: self._runtime.wait(execution_id))
+        except RuntimeFailure as gone:
+            log.warning("execution_not_followed", execution_id=execution_id, why=gone.message)
+        if ended is not None and ended.status == "ERROR" and trigger.row.pause_on_failure and not trigger.row.paused:
+            why = f"execution {execution_id} failed" + (f": {ended.failure.message}" if ended.failure else "")
+            await _insist(lambda: self.pause(trigger, why))
+        trigger.running.pop(execution_id, None)
+        await self._drain(trigger)
+
+    async def _drain(self, trigger: Registered) -> None:
+        if trigger.draining:
+            return
+        trigger.draining = True
+        try:
+            while trigger.may_go_on:
+                await _insist(lambda: self._start_next(trigger))
+        finally:
+            trigger.draining = False
+
+    async def _start_next(self, trigger: Registered) -> None:
+        pk = trigger.buffered.popleft()
+        # Whatever is delivered meanwhile has to see that something is about to run.
+        place = f"event {pk}"
+        trigger.running[place] = None
+        try:
+            row = await asyncio.to_thread(stored.event, self._store, pk)
+            if row is not None and row.decision is Decision.BUFFERED:
+                row.decided_at, row.detail = self._clock.now_ms(), "waited for an earlier execution"
+                row = await self._start(trigger, row, await self.payload(row), [], waited=True)
+                if trigger.overlap == "cancel_other" and trigger.buffered and row.execution_id:
+                    self._spawn(self._cancel(row.execution_id))
+        except BaseException:
+            trigger.buffered.appendleft(pk)
+            raise
+        finally:
+            del trigger.running[place]
+
+    # storing
+
+    async def _record(self, row: TriggerEventRow, items: Items | None, more: Sequence[Write]) -> TriggerEventRow:
+        """Stores a decision that starts nothing now, with what came, so that it can start something later."""
+        row.pk = row.pk or self._store.next_trigger_event_pk()
+        if items is not None:
+            row.payload = _encode(items)
+            if len(row.payload) > LARGE and self._blobs is not None:
+                row.payload = await lay_aside(self._blobs, row.payload)
+        await self._write([InsertTriggerEvent(row), *more])
+        return row
+
+    async def _write(self, writes: list[Write]) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(failure: Exception | None) -> None:
+            if future.done():
+                return
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+
+        self._store.submit(writes, done)
+        await future
+
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
+        tasks = self._background if among is None else among
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_complain)
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("background_failed", exc_info=error)
+
+
+async def _insist(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Does what has to happen, in spite of a database that is out of reach or a queue that is full for a while."""
+    tries = 0
+    while True:
+        try:
+            return await work()
+        except (StoreUnavailable, RuntimeFailure) as error:
+            if isinstance(error, RuntimeFailure) and error.reason not in TRY_AGAIN:
+                raise
+            log.error("delayed", error=str(error), tries=tries + 1)
+            await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
+            tries += 1
+
+
+def _short(delivery_id: str) -> str:
+    """An id that fits; a long one is known by its hash."""
+    clean = delivery_id.replace("\0", "\ufffd")
+    if len(clean) <= LONGEST_ID:
+        return clean
+    return "sha256:" + hashlib.sha256(delivery_id.encode()).hexdigest()

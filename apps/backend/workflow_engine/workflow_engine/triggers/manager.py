@@ -1,0 +1,175 @@
+"""All triggers of published workflows, in memory: registered when a workflow is published, gone when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from workflow_engine.core.clock import Clock
+from workflow_engine.core.logging import get_logger
+from workflow_engine.models import triggers as stored
+from workflow_engine.models.store import Store
+from workflow_engine.models.triggers import Live
+from workflow_engine.nodes.context import Blobs, Context
+from workflow_engine.nodes.registry import Registry
+from workflow_engine.nodes.trigger.base import HttpTrigger, ListenTrigger, PollTrigger, ScheduleTrigger, Trigger
+from workflow_engine.runtime.contract import Runtime
+from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.triggers.deliver import Deliveries
+from workflow_engine.triggers.registered import Registered
+from workflow_engine.triggers.router import Router
+from workflow_engine.triggers.scheduler import Scheduler
+from workflow_engine.triggers.sources import Sources
+
+log = get_logger(__name__)
+
+
+class Triggers:
+    """Construct it, `open` it once the runtime is open, `close` it before the runtime is closed.
+
+    `deliveries.deliver` is how everything starts; `router` finds the trigger behind a path of the HTTP edge.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        definitions: Definitions,
+        registry: Registry,
+        clock: Clock,
+        *,
+        entropy: Callable[[int], bytes],
+        services: Callable[[Context], Context] = lambda context: context,
+        blobs: Blobs | None = None,
+    ) -> None:
+        self._store, self._registry, self._clock = store, registry, clock
+        self.deliveries = Deliveries(
+            store, runtime, definitions, clock, entropy=entropy, blobs=blobs, on_pause=self._hush
+        )
+        self.router: Router[Registered] = Router()
+        self._scheduler = Scheduler(self.deliveries, clock)
+        self._sources = Sources(self.deliveries, clock, services)
+        self._registered: dict[str, Registered] = {}
+        self._unfit: dict[str, str] = {}
+        self._loading = asyncio.Lock()
+
+    @property
+    def registered(self) -> Mapping[str, Registered]:
+        """By id."""
+        return MappingProxyType(self._registered)
+
+    def problem(self, id: str) -> str:
+        """Why a trigger does not do what it should; empty when it does."""
+        if (trigger := self._registered.get(id)) is not None:
+            return trigger.row.problem or trigger.problem
+        return self._unfit.get(id, "")
+
+    async def open(self) -> None:
+        """Takes up all triggers."""
+        await self._load("")
+
+    async def reload(self, workflow_id: str) -> None:
+        """Takes up what has been stored about a workflow's triggers; to be called after each change of them."""
+        await self._load(workflow_id)
+
+    async def close(self) -> None:
+        await self._scheduler.close()
+        await self._sources.close()
+        await self.deliveries.close()
+
+    async def pause(self, id: str) -> None:
+        """A person pauses a trigger. Raises NotFound."""
+        await stored.edit(self._store, id, {"paused": True, "problem": ""})
+        await self._reload_one(id)
+
+    async def resume(self, id: str) -> None:
+        """A trigger fires again from now on. Raises NotFound."""
+        trigger = self._registered.get(id)
+        if trigger is not None and trigger.row.paused and isinstance(trigger.kind, ScheduleTrigger):
+            await self._scheduler.skip_paused(trigger)
+        now = self._clock.now_ms()
+        await stored.edit(self._store, id, {"paused": False, "problem": "", "resumed_at": now})
+        await self._reload_one(id)
+
+    async def _reload_one(self, id: str) -> None:
+        row = await asyncio.to_thread(stored.get, self._store, id)
+        if row is not None:
+            await self.reload(row.workflow_id)
+
+    async def _load(self, workflow_id: str) -> None:
+        async with self._loading:
+            rows = await asyncio.to_thread(stored.live, self._store, workflow_id)
+            open_ = await asyncio.to_thread(stored.running, self._store, workflow_id)
+            waiting = await asyncio.to_thread(stored.buffered, self._store, workflow_id)
+            failed = await asyncio.to_thread(stored.failed, self._store, workflow_id)
+            self._drop(workflow_id, {live.trigger.id for live in rows})
+            taken = [trigger for live in rows if (trigger := self._take(live)) is not None]
+            self._restore(open_, waiting)
+            for id, execution_id in failed:
+                if (trigger := self._registered.get(id)) is not None and not trigger.row.paused:
+                    await self.deliveries.pause(trigger, f"execution {execution_id} failed")
+            for trigger in taken:
+                self._plug(trigger)
+                self.deliveries.go_on(trigger)
+
+    def _drop(self, workflow_id: str, kept: set[str]) -> None:
+        for trigger in list(self._registered.values()):
+            if trigger.id not in kept and workflow_id in ("", trigger.row.workflow_id):
+                self._unplug(trigger)
+                trigger.gone = True
+                del self._registered[trigger.id]
+
+    def _take(self, live: Live) -> Registered | None:
+        row = live.trigger
+        self._unfit.pop(row.id, None)
+        kind = self._registry.find(row.type, row.type_version)
+        try:
+            if not isinstance(kind, Trigger):
+                raise ValueError(f"there is no trigger type {row.type!r} version {row.type_version}")
+            fresh = Registered.of(live, kind)
+        except ValueError as error:
+            log.error("trigger_not_taken_up", trigger_id=row.id, error=str(error))
+            self._unfit[row.id] = f"this release can not run it: {error}"
+            return None
+        known = self._registered.get(row.id)
+        if known is None:
+            self._registered[row.id] = fresh
+            return fresh
+        # The same object goes on: what it has under way belongs to it.
+        self._unplug(known)
+        known.renew(fresh)
+        return known
+
+    def _restore(self, running: Iterable[tuple[str, str]], buffered: Iterable[tuple[str, int]]) -> None:
+        for id, execution_id in running:
+            if (trigger := self._registered.get(id)) is not None and trigger.follows:
+                self.deliveries.follow(trigger, execution_id)
+        for id, pk in buffered:
+            if (trigger := self._registered.get(id)) is not None and pk not in trigger.buffered:
+                trigger.buffered.append(pk)
+
+    def _plug(self, trigger: Registered) -> None:
+        """Lets it fire."""
+        kind: Any = trigger.kind
+        if isinstance(kind, HttpTrigger):
+            trigger.routes = kind.routes(trigger.parameters, trigger.id)
+            for route in trigger.routes:
+                self.router.add(route, trigger)
+        if trigger.row.paused:
+            return
+        if isinstance(kind, ScheduleTrigger):
+            self._scheduler.add(trigger)
+        elif isinstance(kind, ListenTrigger | PollTrigger):
+            self._sources.start(trigger)
+
+    def _unplug(self, trigger: Registered) -> None:
+        for route in trigger.routes:
+            self.router.remove(route)
+        trigger.routes = []
+        self._hush(trigger)
+
+    def _hush(self, trigger: Registered) -> None:
+        self._scheduler.remove(trigger)
+        self._sources.stop(trigger)

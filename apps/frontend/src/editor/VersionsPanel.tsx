@@ -1,0 +1,3 @@
+export default function VersionsPanel(_: { onClose(): void }) {
+  return <div />;
+}

@@ -1,0 +1,3 @@
+export default function WorkflowSettings(_: { onClose(): void }) {
+  return <div />;
+}

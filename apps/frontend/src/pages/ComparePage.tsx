@@ -1,0 +1,3 @@
+export default function ComparePage(_props: object) {
+  return <div />;
+}

@@ -1,0 +1,3 @@
+export default function CredentialsPage(_props: object) {
+  return <div />;
+}

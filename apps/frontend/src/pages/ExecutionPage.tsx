@@ -1,0 +1,3 @@
+export default function ExecutionPage(_props: { id: string }) {
+  return <div />;
+}

@@ -1,0 +1,3 @@
+export default function ExecutionsPage(_props: object) {
+  return <div />;
+}

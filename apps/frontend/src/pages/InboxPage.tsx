@@ -1,0 +1,3 @@
+export default function InboxPage(_props: object) {
+  return <div />;
+}

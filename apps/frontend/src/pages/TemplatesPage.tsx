@@ -1,0 +1,3 @@
+export default function TemplatesPage(_props: object) {
+  return <div />;
+}

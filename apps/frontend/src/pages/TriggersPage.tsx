@@ -1,0 +1,3 @@
+export default function TriggersPage(_props: object) {
+  return <div />;
+}
