@@ -67,8 +67,22 @@ class Settings(BaseSettings):
     needs its place in EGRESS_ALLOW."""
     openai_compatible_api_key: SecretStr = SecretStr("")
     """Its key, if it wants one."""
-    engine_runtime: Literal["local"] = "local"
-    """What carries out executions."""
+    engine_runtime: Literal["local", "temporal"] = "local"
+    """What carries out executions: this process, or workers on Temporal, which takes a PostgreSQL database."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Where the Temporal server is."""
+    temporal_namespace: str = "default"
+    """Temporal's namespace for our executions."""
+    temporal_task_queue: str = Field(default="workflow-engine", min_length=1)
+    """Servers and workers with the same task queue belong together."""
+    temporal_tls: bool = False
+    """Speak TLS to Temporal."""
+    temporal_api_key: SecretStr = SecretStr("")
+    """For a Temporal server that asks for one."""
+    worker_build_id: str = ""
+    """The release that a worker runs, for Temporal's worker versioning; empty to do without."""
+    worker_max_attempts: int = Field(default=200, ge=1)
+    """Attempts that one worker has under way at once."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     admin_email: str = ""
@@ -121,6 +135,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _temporal_needs_postgresql(self) -> Settings:
+        if self.engine_runtime == "temporal" and not self.sqlalchemy_url.startswith("postgresql"):
+            raise ValueError("ENGINE_RUNTIME=temporal needs DATABASE_URL=postgresql://...: many processes share it")
+        return self
+
     @field_validator("public_url")
     @classmethod
     def _no_slash(cls, value: str) -> str:
@@ -133,6 +153,10 @@ class Settings(BaseSettings):
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE go together")
         return self
+
+    @property
+    def names_first_admin(self) -> bool:
+        return bool(self.admin_email and self.admin_password.get_secret_value())
 
     @property
     def secret_keys(self) -> tuple[str, list[str]]:

@@ -190,9 +190,6 @@ def live(store: Store, workflow_id: str = "") -> list[Live]:
     )
     if workflow_id:
         query = query.where(Trigger.workflow_id == workflow_id)
-    if owners is not None:
-        theirs = exists().where(Workflow.id == Trigger.workflow_id, Workflow.user_id.in_(list(owners)))
-        query = query.where(theirs)
     with store.reading() as connection, Session(connection, expire_on_commit=False) as session:
         return [Live(*row) for row in session.execute(query)]
 
@@ -214,6 +211,9 @@ def page(
     query = select(Trigger).order_by(Trigger.created_at.desc(), Trigger.id.desc()).limit(limit)
     if workflow_id:
         query = query.where(Trigger.workflow_id == workflow_id)
+    if owners is not None:
+        theirs = exists().where(Workflow.id == Trigger.workflow_id, Workflow.user_id.in_(list(owners)))
+        query = query.where(theirs)
     if after is not None:
         at, id = after
         query = query.where(or_(Trigger.created_at < at, and_(Trigger.created_at == at, Trigger.id < id)))

@@ -17,8 +17,7 @@ log = get_logger(__name__)
 
 async def first_admin(store: Store, settings: Settings, clock: Clock) -> None:
     """Makes the admin of ADMIN_EMAIL and ADMIN_PASSWORD when there are no users."""
-    password = settings.admin_password.get_secret_value()
-    if not settings.admin_email or not password:
+    if not settings.names_first_admin:
         return
 
     def someone() -> bool:
@@ -32,7 +31,7 @@ async def first_admin(store: Store, settings: Settings, clock: Clock) -> None:
         email=settings.admin_email,
         name="",
         roles=[ADMIN],
-        password_hash=await hash_password(password),
+        password_hash=await hash_password(settings.admin_password.get_secret_value()),
     )
 
     def change(connection: Connection) -> None:
