@@ -118,6 +118,10 @@ class PostgresScript(Script):
 def _storable(values: tuple[Any, ...], row: ExecutionRow, columns: Sequence[str]) -> tuple[Any, ...]:
     if not row.failure_summary:
         return values
-    # Nodes write failures, and PostgreSQL takes no NUL in a text.
-    summary = row.failure_summary[:SUMMARY].replace("\0", "\ufffd")
-    return tuple(summary if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+    short = summary(row.failure_summary)
+    return tuple(short if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+
+
+def summary(failure: str) -> str:
+    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
+    return failure[:SUMMARY].replace("\0", "\ufffd")

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
 from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -142,6 +144,10 @@ class Store:
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
 
+    def share(self) -> None:
+        """Writes beside other processes instead of owning the database; see models.shared."""
+        self._writer = Writer(self._engine.dialect.name, SharedAccess(self._engine))
+
     def give_up(self) -> None:
         """Makes an `acquire_ownership` that waits in another thread return False."""
         self._ownership.give_up()
@@ -157,6 +163,10 @@ class Store:
     def description(self) -> str:
         """The database for logs, without its password."""
         return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     # writing
 
@@ -438,6 +448,12 @@ class Store:
         )
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def last_seq(self, pk: int) -> int:
+        """The number of a journal's newest event; 0 when there is none."""
+        with self._reading() as connection:
+            query = select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)
+            return connection.execute(query).scalar() or 0
 
     def snapshot(self, pk: int) -> tuple[int, bytes] | None:
         """The newest snapshot of an execution: how many events are in it, and the state after them."""

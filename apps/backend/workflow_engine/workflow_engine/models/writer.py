@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
+from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.writes import (
     Append,
     DecideTriggerEvent,
@@ -81,7 +82,9 @@ class _Submission:
 class Writer:
     """The one writer of a database. `submit` from a running event loop; `done` is called in that loop."""
 
-    def __init__(self, dialect: str, ownership: Ownership, on_lost: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, dialect: str, ownership: Ownership | SharedAccess, on_lost: Callable[[], None] | None = None
+    ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
         self._queue: list[_Submission] = []
         self._wake = threading.Condition()

@@ -111,8 +111,7 @@ def failure_of(error: Exception, node: PlanNode) -> Failure:
         case ExpressionError():
             return Failure("EXPRESSION_FAILED", error.message, field=error.field, hint=error.hint)
         case ValidationError():
-            first = problem(error.errors(include_url=False)[0])
-            return Failure("INVALID_PARAMETER", first.message, field=first.field, hint=first.suggestion)
+            return _invalid(error).failure
         case TimeoutError():
             return Failure(
                 "TIMEOUT",
@@ -126,6 +125,11 @@ def failure_of(error: Exception, node: PlanNode) -> Failure:
                 f"{type(error).__name__}: {error}",
                 hint=f"this is a fault in the node type {node.kind.type}; its log has the traceback",
             )
+
+
+def _invalid(error: ValidationError, value: Any = None) -> NodeFailure:
+    first = problem(error.errors(include_url=False)[0], value)
+    return NodeFailure("INVALID_PARAMETER", first.message, field=first.field, hint=first.suggestion)
 
 
 def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
@@ -312,7 +316,10 @@ class _Attempt:
         if node.prepared is not None:
             return node.prepared  # type: ignore[no-any-return]
         resolved = node.template.resolve(self.scope(item, index, from_ai))
-        parameters = kind.parameters.model_validate(resolved)
+        try:
+            parameters = kind.parameters.model_validate(resolved)
+        except ValidationError as error:
+            raise _invalid(error, resolved) from None
         if node.template.is_static:
             node.prepared = parameters
         return parameters

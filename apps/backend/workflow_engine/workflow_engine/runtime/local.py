@@ -30,7 +30,6 @@ from workflow_engine.engine.events import (
     CancelRequested,
     ChildEnded,
     ChildResult,
-    ChildSpec,
     ExecutionEnded,
     ExecutionStarted,
     ItemSucceeded,
@@ -38,9 +37,8 @@ from workflow_engine.engine.events import (
     StepSucceeded,
     encode,
 )
-from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.history import History, is_waiting
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
@@ -59,8 +57,16 @@ from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.families import (
+    ERROR_MODE,
+    SUBWORKFLOW_MODE,
+    child_result,
+    error_children,
+    group_of,
+    same_request,
+)
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
-from workflow_engine.utils.json import dumps
+from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -78,7 +84,6 @@ DUE_AT_ONCE = 500
 """Executions woken side by side when many are due."""
 RING_AGAIN = 5_000
 """Milliseconds until those that could not be woken, because of a fault of ours, are tried again."""
-SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
 
 
 @dataclass(slots=True, eq=False)
@@ -190,7 +195,7 @@ class LocalRuntime:
             return None
 
     async def _take_slot_again(self, row: ExecutionRow, plan: Plan) -> None:
-        group = _group(plan, row.workflow_id, [] if plan.concurrency_key.is_static else await self._input(row))
+        group = group_of(plan, row.workflow_id, [] if plan.concurrency_key.is_static else await self._input(row))
         self._admission.take(row.pk, group, plan.limits, row.started_at or row.created_at)
 
     @staticmethod
@@ -241,12 +246,7 @@ class LocalRuntime:
         finally:
             del self._keys[key]
             turn.set_result(None)
-        if row.request_digest != start.request_digest:
-            raise RuntimeFailure(
-                "IDEMPOTENCY_KEY_REUSED",
-                f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-            )
-        return row.id
+        return same_request(start, row)
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._closing:
@@ -318,15 +318,7 @@ class LocalRuntime:
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
     async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        state, history, now = machine.new(plan), History(plan), self._clock.now_ms()
-        started = ExecutionStarted(at=now, execution_id="test", seed=0, input=input, only=node)
-        machine.apply(state, started)
-        history.feed(started)
-        state.outputs = {(plan.by_name[name], ()): ports for name, ports in outputs.items() if name in plan.by_name}
-        for task in machine.decide(state, now).perform:
-            context = self._services(Context("test", plan.workflow_id, now, timezone=plan.timezone))
-            history.feed(await perform(state, task, context, self._clock.now_ms))
-        return history
+        return await try_node(plan, node, input, outputs, self._clock, self._services)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
@@ -402,7 +394,7 @@ class LocalRuntime:
             retried_from=start.retried_from,
             priority=start.priority,
         )
-        group = _group(plan, start.workflow_id, start.input) if plan.limits else ""
+        group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
         self._remember(live)
         self._take_in(
@@ -477,7 +469,7 @@ class LocalRuntime:
             for event in ready.append:
                 self._record(live, event)
                 if isinstance(event, ExecutionEnded):
-                    live.children += self._error_workflow(live, event)
+                    live.children += error_children(live.row, state.plan, event)
             for key in ready.abort:
                 self._abort(live, key)
             live.children += ready.start
@@ -775,16 +767,6 @@ class LocalRuntime:
                         return False
         return True
 
-    def _error_workflow(self, live: _Live, event: ExecutionEnded) -> list[StartChild]:
-        workflow_id = live.state.plan.error_workflow
-        # An error workflow that fails would otherwise start itself for ever.
-        if event.status != "ERROR" or not workflow_id or live.row.mode == ERROR_MODE:
-            return []
-        ended = Ended(live.row.id, event.status, [], event.failure)
-        item = failure_item(ended, live.row.workflow_id)
-        spec = ChildSpec(id=f"{live.row.id}.error", workflow_id=workflow_id, input=[item])
-        return [StartChild(machine.EXECUTION, spec, detached=True)]
-
     async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
         digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
         mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
@@ -812,7 +794,7 @@ class LocalRuntime:
 
     async def _tell_again(self, child: ExecutionRow) -> None:
         assert child.parent_pk is not None
-        await self._tell_parent(child.parent_pk, child.parent_address, _child_result(await self.ended(child)))
+        await self._tell_parent(child.parent_pk, child.parent_address, child_result(await self.ended(child)))
 
     async def _cancel_child(self, parent: ExecutionRow, child: str) -> None:
         now = self._clock.now_ms()
@@ -834,7 +816,7 @@ class LocalRuntime:
         _answer(self._waiters.pop(row.pk, ()), ended)
         self._leave(live)
         if row.parent_pk is not None and row.parent_address:
-            self._do(self._tell_parent, row.parent_pk, row.parent_address, _child_result(ended))
+            self._do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
 
     def _leave(self, live: _Live) -> None:
         if (group := self._admission.leave(live.row.pk)) is not None:
@@ -924,7 +906,7 @@ class LocalRuntime:
         """Queues an execution again that had not got its slot before a restart."""
         plan = live.state.plan
         if plan.limits and live.row.status is Status.NEW:
-            self._enter(live, _group(plan, live.row.workflow_id, live.state.input))
+            self._enter(live, group_of(plan, live.row.workflow_id, live.state.input))
 
     async def _restore(self, row: ExecutionRow) -> _Live:
         """The execution as its journal leaves it, from its newest snapshot on."""
@@ -1043,20 +1025,6 @@ class LocalRuntime:
             log.error("background_failed", exc_info=error)
 
 
-def _group(plan: Plan, workflow_id: str, input: Items) -> str:
-    """Whose limits an execution comes under. Raises RuntimeFailure when its input has no such key."""
-    shown = [{"json": item.json, "binary": {}} for item in input]
-    first = shown[0] if shown else {"json": {}, "binary": {}}
-    scope = Scope(json=first["json"], item=first, items=shown, vars=plan.vars, workflow={"id": workflow_id})
-    try:
-        key = plan.concurrency_key.resolve(scope)
-    except ExpressionError as error:
-        raise RuntimeFailure(
-            "INVALID_REQUEST", f"the workflow's concurrency_key does not fit the input: {error.message}"
-        ) from error
-    return workflow_id + "\0" + (key if isinstance(key, str) else dumps(key, sort=True).decode())
-
-
 def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:
     """Gives `answer` to all who still wait for it."""
     for waiter in waiters:
@@ -1066,17 +1034,3 @@ def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None
             waiter.set_exception(answer)
         else:
             waiter.set_result(answer)
-
-
-def _child_result(ended: Ended) -> ChildResult:
-    return ChildResult(id=ended.execution_id, status=ended.status, output=ended.output, failure=ended.failure)
-
-
-def failure_item(ended: Ended, workflow_id: str) -> Item:
-    """What an error workflow is given."""
-    return Item(
-        {
-            "execution": {"id": ended.execution_id, "workflow_id": workflow_id, "status": ended.status},
-            "error": ended.failure.as_json() if ended.failure else {},
-        }
-    )
