@@ -37,6 +37,7 @@ from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
@@ -143,6 +144,9 @@ async def start(
             blobs=blobs,
             queue_limit=settings.queue_limit,
         )
+        days, count = settings.retention_max_age_days, settings.retention_max_count
+        policy = Policy(round(days * 86_400_000), count)
+        retention = Retention(store, clock, policy, runtime=runtime, blobs=blobs)
         triggers = Triggers(
             store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
         )
@@ -183,6 +187,8 @@ async def start(
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        retention.open()
+        stack.push_async_callback(retention.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()
