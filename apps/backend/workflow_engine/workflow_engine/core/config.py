@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parents[2]
@@ -51,10 +51,38 @@ class Settings(BaseSettings):
     """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
     secret_keys_old: SecretStr = SecretStr("")
     """Former values of `secret_key`, comma-separated: they open credentials until `workflow-engine keys rotate`."""
+    ai_model: str = ""
+    """The language model that is used where nothing else is said, as `provider:model`: `openai:gpt-5.6-luna`,
+    `anthropic:claude-sonnet-5-5`, `google:gemini-3.8-flash`, `openai_compatible:qwen3`. When empty, a usual one of the
+    first provider that has a key."""
     openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = ""
+    """Where OpenAI's API is; its usual place when empty."""
     anthropic_api_key: SecretStr = SecretStr("")
-    engine_runtime: Literal["local"] = "local"
-    """What carries out executions."""
+    anthropic_base_url: str = ""
+    google_api_key: SecretStr = SecretStr("")
+    google_base_url: str = ""
+    openai_compatible_base_url: str = ""
+    """A server that speaks OpenAI's chat API, such as Ollama (`http://localhost:11434/v1`) or vLLM. A private address
+    needs its place in EGRESS_ALLOW."""
+    openai_compatible_api_key: SecretStr = SecretStr("")
+    """Its key, if it wants one."""
+    engine_runtime: Literal["local", "temporal"] = "local"
+    """What carries out executions: this process, or workers on Temporal, which takes a PostgreSQL database."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Where the Temporal server is."""
+    temporal_namespace: str = "default"
+    """Temporal's namespace for our executions."""
+    temporal_task_queue: str = Field(default="workflow-engine", min_length=1)
+    """Servers and workers with the same task queue belong together."""
+    temporal_tls: bool = False
+    """Speak TLS to Temporal."""
+    temporal_api_key: SecretStr = SecretStr("")
+    """For a Temporal server that asks for one."""
+    worker_build_id: str = ""
+    """The release that a worker runs, for Temporal's worker versioning; empty to do without."""
+    worker_max_attempts: int = Field(default=200, ge=1)
+    """Attempts that one worker has under way at once."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     allow_unauthenticated: bool = False
@@ -81,6 +109,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _temporal_needs_postgresql(self) -> Settings:
+        if self.engine_runtime == "temporal" and not self.sqlalchemy_url.startswith("postgresql"):
+            raise ValueError("ENGINE_RUNTIME=temporal needs DATABASE_URL=postgresql://...: many processes share it")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -45,6 +45,7 @@ from workflow_engine.models.execution import (
     WorkflowExecution,
 )
 from workflow_engine.models.store import Store
+from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
 from workflow_engine.models.workflow import Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writes import Status
 
@@ -123,6 +124,10 @@ def remove(pks: Collection[int], now: int) -> Callable[[Connection], list[int]]:
         gone = list(connection.execute(select(ROW.pk).where(ROW.pk.in_(pks), ROW.ended_at.is_not(None))).scalars())
         if gone:
             connection.execute(delete(WorkflowExecution).where(ROW.pk.in_(gone)))
+            tasks = select(Task.id).where(Task.execution_pk.in_(gone))
+            for part in (TaskAssignee, TaskNotice):
+                connection.execute(delete(part).where(part.task_id.in_(tasks)))
+            connection.execute(delete(Task).where(Task.execution_pk.in_(gone)))
             connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk.in_(gone)))
             connection.execute(
                 update(BlobReference).where(BlobReference.execution_pk.in_(gone)).values(released_at=now)

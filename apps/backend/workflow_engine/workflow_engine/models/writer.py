@@ -38,6 +38,7 @@ from workflow_engine.models.writes import (
     MoveCursor,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     StoreUnavailable,
     TriggerEventRow,
@@ -203,6 +204,7 @@ class Writer:
         references: set[tuple[str, int]] = set()
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
+        tasks: list[SaveTask] = []
         deliveries: list[TriggerEventRow] = []
         decisions: list[TriggerEventRow] = []
         cursors: dict[str, str] = {}
@@ -222,6 +224,8 @@ class Writer:
                         inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case SaveTask():
+                        tasks.append(write)
                     case InsertTriggerEvent():
                         deliveries.append(write.row)
                     case DecideTriggerEvent():
@@ -245,6 +249,8 @@ class Writer:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:
                     self._script.snapshot(cursor, list(snapshots.values()))
+                if tasks:
+                    self._script.save_tasks(cursor, tasks)
                 if deliveries:
                     self._script.deliver(cursor, deliveries)
                 if decisions:
@@ -254,6 +260,8 @@ class Writer:
             self._ownership.check(connection, counter)
             counter.close()
             cursor.close()
+            if any(run.alone for _, run in runs):
+                self._ownership.alone(connection)
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
             self._doubtful = number

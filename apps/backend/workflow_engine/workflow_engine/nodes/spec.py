@@ -29,6 +29,7 @@ from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, fl
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
+from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
 
 
@@ -66,6 +67,8 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     spawn: list[ChildSpec] = []
     """Executions to start along with this result; nobody waits for them."""
     usage: dict[str, Json] = {}
+    response: dict[str, Json] = {}
+    """For a caller who waits for the items: `status` and `headers` of an HTTP response."""
 
 
 class Suspend(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +82,8 @@ class Suspend(msgspec.Struct, frozen=True, gc=False):
     """For the status: what is waited for, in words."""
     data: dict[str, Json] = {}
     """Given back in `call.resume.data`."""
+    tasks: list[Task] = []
+    """What to ask of people; when all are decided, or time is up, `call.resume.settled` tells what became of each."""
 
 
 class Iterate(msgspec.Struct, frozen=True, gc=False):
@@ -153,6 +158,12 @@ class Steps:
     def get(self, key: str) -> Json:
         """What the step gave; None when it has not been done."""
         return self._done.get(key)
+
+    def within(self, name: str) -> Steps:
+        """The steps of one part of the work: their names are told apart from those of others by `name`."""
+        prefix = f"{name}:"
+        done = {key.removeprefix(prefix): value for key, value in self._done.items() if key.startswith(prefix)}
+        return Steps(done, lambda key, value, usage: self.put(prefix + key, value, usage))
 
     async def put(self, key: str, value: Json, usage: dict[str, Json] | None = None) -> None:
         """Stores what a step gave, and what it consumed."""

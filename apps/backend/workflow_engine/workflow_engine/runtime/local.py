@@ -41,7 +41,7 @@ from workflow_engine.engine.history import History, is_waiting
 from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, address, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
@@ -52,6 +52,7 @@ from workflow_engine.models.store import (
     StoreUnavailable,
     Write,
 )
+from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.runtime.admission import Admission
@@ -278,6 +279,8 @@ class LocalRuntime:
         if live is None:
             raise RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
         if not machine.expects(live.state, event):
+            # What makes it mean nothing may be news itself; whoever is refused finds it stored.
+            await self._stored(live)
             return False
         if not live.admitted and isinstance(event, CancelRequested):
             self._admit(live)
@@ -570,6 +573,7 @@ class LocalRuntime:
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
+        writes += self._tasks(live)
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -588,6 +592,12 @@ class LocalRuntime:
             return False
 
         return writes, done
+
+    def _tasks(self, live: _Live) -> list[Write]:
+        """What people see of the tasks that the leaving events are about."""
+        changes, live.state.tasks = live.state.tasks, []
+        now = self._clock.now_ms()
+        return [saving(live.row, each, address(each.node, each.path), now) for each in changes]
 
     def _snapshot(self, live: _Live) -> list[Write]:
         """What keeps a long run from being replayed from its first event."""

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from workflow_engine.engine import events
 from workflow_engine.engine.history import RunRecord, Wait
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import BinaryRef, Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Issue, item_from_proto
 from workflow_engine.engine.shape import Port, PortKind, Shape
 from workflow_engine.engine.state import address
@@ -26,6 +26,7 @@ WAITS = {
     "timer": ex.WAIT_KIND_TIMER,
     "signal": ex.WAIT_KIND_SIGNAL,
     "children": ex.WAIT_KIND_CHILDREN,
+    "task": ex.WAIT_KIND_TASK,
     "retry": ex.WAIT_KIND_RETRY,
     "unknown_outcome": ex.WAIT_KIND_UNKNOWN_OUTCOME,
 }
@@ -37,6 +38,7 @@ EVENT_TYPES: dict[type[events.Event], ex.EventType.ValueType] = {
     events.NodeSucceeded: ex.EVENT_TYPE_NODE_SUCCEEDED,
     events.AttemptFailed: ex.EVENT_TYPE_ATTEMPT_FAILED,
     events.NodeSuspended: ex.EVENT_TYPE_NODE_SUSPENDED,
+    events.TaskAnswered: ex.EVENT_TYPE_TASK_ANSWERED,
     events.NodeIterated: ex.EVENT_TYPE_NODE_ITERATED,
     events.NodeExpanded: ex.EVENT_TYPE_NODE_EXPANDED,
     events.TimerFired: ex.EVENT_TYPE_TIMER_FIRED,
@@ -69,11 +71,20 @@ def items_from_proto(items: Iterable[pb.Item]) -> Items:
 def item_to_proto(item: Item) -> pb.Item:
     made = pb.Item(sources=item.sources)
     fill_struct(made.json, item.json)
-    for slot, ref in item.binary.items():
-        made.binary[slot].CopyFrom(
+    fill_files(made.binary, item.binary)
+    return made
+
+
+def fill_files(target: Any, files: Mapping[str, BinaryRef]) -> None:
+    """Fills a `map<string, BinaryRef>`."""
+    for slot, ref in files.items():
+        target[slot].CopyFrom(
             pb.BinaryRef(id=ref.id, size_bytes=ref.size, media_type=ref.media_type, file_name=ref.file_name)
         )
-    return made
+
+
+def files_from_proto(files: Mapping[str, pb.BinaryRef]) -> dict[str, BinaryRef]:
+    return {slot: BinaryRef(ref.id, ref.size_bytes, ref.media_type, ref.file_name) for slot, ref in files.items()}
 
 
 def fill_ports(target: Any, outputs: Outputs) -> None:
@@ -121,6 +132,7 @@ def wait_to_proto(wait: Wait | None, where: str) -> ex.WaitReason | None:
         until=timestamp(wait.until),
         signal=wait.signal,
         execution_ids=wait.children,
+        task_ids=wait.tasks,
     )
 
 

@@ -91,7 +91,7 @@ class Email(Node[EmailParameters]):
                 if secret.get("username"):
                     await client.login(secret["username"], secret.get("password", ""))
                 sent = True
-                refused, _ = await client.send_message(made, parseaddr(asked.sender)[1], recipients)
+                refused, _ = await client.send_message(made, sender=parseaddr(asked.sender)[1], recipients=recipients)
         except aiosmtplib.SMTPException as error:
             raise _failure(error, secret["host"], sent=sent) from None
         except (OSError, TimeoutError) as error:

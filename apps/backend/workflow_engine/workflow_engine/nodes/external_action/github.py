@@ -191,7 +191,8 @@ class PutFile(InRepository):
 
     def body(self) -> Json:
         fields = self.fields()
-        return {**fields, "content": base64.b64encode(fields.pop("text").encode()).decode()}
+        content = base64.b64encode(fields.pop("text").encode()).decode()
+        return {**fields, "content": content}
 
 
 class CreateRelease(InRepository):
