@@ -40,6 +40,7 @@ from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.services.ai_agent_service import AIAgentService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
@@ -166,7 +167,7 @@ async def start(
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, services),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, Desk(backend)),  # type: ignore[abstract]
         }
