@@ -80,6 +80,7 @@ export function kindOf(given: Schema, root: Schema): Kind {
         multiline:
           schema.literal === true ||
           schema.format === "textarea" ||
+          schema.format === "multiline" ||
           (typeof schema.maxLength === "number" && schema.maxLength > 4096) ||
           LONG.test(String(schema.title ?? "")),
         format: String(schema.format ?? ""),

@@ -65,6 +65,7 @@ export function duration(from: string | undefined, to: string | undefined): numb
 /** `1.2 s`, `340 ms`, `2 min 5 s`. */
 export function spoken(milliseconds: number | undefined): string {
   if (milliseconds === undefined || Number.isNaN(milliseconds)) return "";
+  if (milliseconds < 1) return "<1 ms";
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   const seconds = milliseconds / 1000;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;

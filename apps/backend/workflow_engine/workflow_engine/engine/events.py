@@ -92,6 +92,8 @@ class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=Tr
     turn: int = 0
     usage: dict[str, Json] = {}
     """What the attempt consumed, e.g. tokens."""
+    response: dict[str, Json] = {}
+    """What the node says, beside its items, to a caller who waits for them: `status` and `headers` of HTTP."""
 
 
 class AttemptFailed(RunEvent, frozen=True, array_like=True, tag="af", kw_only=True, gc=False):

@@ -166,6 +166,7 @@ def _event(context: Context, task: Perform, result: Result, started_at: int, at:
                 spawned=result.spawn,
                 turn=task.work.turn,
                 usage=result.usage,
+                response=result.response,
             )
         case Suspend():
             return NodeSuspended(
@@ -416,7 +417,7 @@ def _with_lineage(result: Result, index: int) -> Result:
     if not isinstance(result, Emit):
         return result
     outputs = {port: _from(items, (index,)) for port, items in result.outputs.items()}
-    return Emit(outputs, result.spawn, result.usage)
+    return msgspec.structs.replace(result, outputs=outputs)
 
 
 def _from(items: Items, sources: tuple[int, ...]) -> Items:

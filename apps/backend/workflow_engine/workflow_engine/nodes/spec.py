@@ -67,6 +67,8 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     spawn: list[ChildSpec] = []
     """Executions to start along with this result; nobody waits for them."""
     usage: dict[str, Json] = {}
+    response: dict[str, Json] = {}
+    """For a caller who waits for the items: `status` and `headers` of an HTTP response."""
 
 
 class Suspend(msgspec.Struct, frozen=True, gc=False):

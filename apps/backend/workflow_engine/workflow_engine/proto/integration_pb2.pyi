@@ -31,7 +31,7 @@ class _OverlapPolicy:
 class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverlapPolicy.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OVERLAP_POLICY_UNSPECIFIED: _OverlapPolicy.ValueType  # 0
-    """As OVERLAP_POLICY_SKIP."""
+    """As the trigger's type has it: SKIP for schedules, ALLOW for all others. For a backfill BUFFER_ALL."""
     OVERLAP_POLICY_SKIP: _OverlapPolicy.ValueType  # 1
     """Nothing, and a record says so."""
     OVERLAP_POLICY_BUFFER_ONE: _OverlapPolicy.ValueType  # 2
@@ -47,7 +47,7 @@ class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
     """What a tick does while the execution of an earlier one still runs."""
 
 OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
-"""As OVERLAP_POLICY_SKIP."""
+"""As the trigger's type has it: SKIP for schedules, ALLOW for all others. For a backfill BUFFER_ALL."""
 OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 1
 """Nothing, and a record says so."""
 OVERLAP_POLICY_BUFFER_ONE: OverlapPolicy.ValueType  # 2
@@ -1080,6 +1080,26 @@ class Trigger(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class CredentialsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
@@ -1095,6 +1115,8 @@ class Trigger(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     workflow_id: _builtins.str
@@ -1117,6 +1139,8 @@ class Trigger(_message.Message):
     """Changes with every change."""
     webhook_url: _builtins.str
     """Where deliveries go, for a webhook."""
+    problem: _builtins.str
+    """Why it does not do what it should: it paused itself, or its source can not be reached. Empty when all is well."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """As the type's JSON Schema says."""
@@ -1132,6 +1156,10 @@ class Trigger(_message.Message):
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
+
+    @_builtins.property
+    def credentials(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Credential id by slot."""
 
     def __init__(
         self,
@@ -1151,10 +1179,12 @@ class Trigger(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         webhook_url: _builtins.str = ...,
+        problem: _builtins.str = ...,
+        credentials: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["catch_up_window", b"catch_up_window", "created_at", b"created_at", "next_at", b"next_at", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_limit", b"catch_up_limit", "catch_up_window", b"catch_up_window", "condition", b"condition", "created_at", b"created_at", "etag", b"etag", "id", b"id", "next_at", b"next_at", "node_id", b"node_id", "overlap", b"overlap", "parameters", b"parameters", "pause_on_failure", b"pause_on_failure", "paused", b"paused", "type", b"type", "webhook_url", b"webhook_url", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_limit", b"catch_up_limit", "catch_up_window", b"catch_up_window", "condition", b"condition", "created_at", b"created_at", "credentials", b"credentials", "etag", b"etag", "id", b"id", "next_at", b"next_at", "node_id", b"node_id", "overlap", b"overlap", "parameters", b"parameters", "pause_on_failure", b"pause_on_failure", "paused", b"paused", "problem", b"problem", "type", b"type", "webhook_url", b"webhook_url", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1173,6 +1203,8 @@ class TriggerEvent(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     trigger_id: _builtins.str
@@ -1183,6 +1215,8 @@ class TriggerEvent(_message.Message):
     """The execution it started."""
     detail: _builtins.str
     """Why, in words."""
+    count: _builtins.int
+    """How many ticks this record stands for; more than one where a downtime's ticks were skipped together."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it was due or came."""
@@ -1190,6 +1224,10 @@ class TriggerEvent(_message.Message):
     @_builtins.property
     def decided_at(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
+
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them was due."""
 
     def __init__(
         self,
@@ -1201,10 +1239,12 @@ class TriggerEvent(_message.Message):
         decision: Global___TriggerDecision.ValueType = ...,
         execution_id: _builtins.str = ...,
         detail: _builtins.str = ...,
+        count: _builtins.int = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at", "last_at", b"last_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at", "decision", b"decision", "detail", b"detail", "execution_id", b"execution_id", "id", b"id", "trigger_id", b"trigger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "count", b"count", "decided_at", b"decided_at", "decision", b"decision", "detail", b"detail", "execution_id", b"execution_id", "id", b"id", "last_at", b"last_at", "trigger_id", b"trigger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1804,10 +1844,13 @@ class BackfillTriggerRequest(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     trigger_id: _builtins.str
     """The schedule."""
     overlap: Global___OverlapPolicy.ValueType
     """What a tick does while an earlier one's execution runs."""
+    idempotency_key: _builtins.str
+    """The same key again fires no tick a second time, so that a backfill that broke off can be called again."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Last time."""
@@ -1818,10 +1861,11 @@ class BackfillTriggerRequest(_message.Message):
         trigger_id: _builtins.str = ...,
         to: _timestamp_pb2.Timestamp | None = ...,
         overlap: Global___OverlapPolicy.ValueType = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "overlap", b"overlap", "to", b"to", "trigger_id", b"trigger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "idempotency_key", b"idempotency_key", "overlap", b"overlap", "to", b"to", "trigger_id", b"trigger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1836,26 +1880,154 @@ class BackfillTriggerResponse(_message.Message):
     SUCCESS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
     success: _builtins.bool
     """It worked."""
     message: _builtins.str
     """What was done."""
     started: _builtins.int
-    """How many executions."""
+    """How many executions were started, or wait for their turn."""
+    skipped: _builtins.int
+    """How many ticks started nothing; ListTriggerEvents says why."""
     def __init__(
         self,
         *,
         success: _builtins.bool = ...,
         message: _builtins.str = ...,
         started: _builtins.int = ...,
+        skipped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "started", b"started", "success", b"success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "skipped", b"skipped", "started", b"started", "success", b"success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BackfillTriggerResponse: _TypeAlias = BackfillTriggerResponse  # noqa: Y015
+
+@_typing.final
+class ReplayTriggerEventRequest(_message.Message):
+    """Delivers again what came once, whatever became of it then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """The event."""
+    idempotency_key: _builtins.str
+    """The same key again starts nothing."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayTriggerEventRequest: _TypeAlias = ReplayTriggerEventRequest  # noqa: Y015
+
+@_typing.final
+class ReplayTriggerEventResponse(_message.Message):
+    """What became of it this time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """It worked."""
+    message: _builtins.str
+    """What was done."""
+    @_builtins.property
+    def event(self) -> Global___TriggerEvent:
+        """The decision, and the execution."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        event: Global___TriggerEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayTriggerEventResponse: _TypeAlias = ReplayTriggerEventResponse  # noqa: Y015
+
+@_typing.final
+class ListenTriggerRequest(_message.Message):
+    """Waits for a call of a webhook's test URL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow, whose draft is run."""
+    node_id: _builtins.str
+    """The trigger node."""
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long; two minutes when absent."""
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "timeout", b"timeout", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenTriggerRequest: _TypeAlias = ListenTriggerRequest  # noqa: Y015
+
+@_typing.final
+class ListenTriggerResponse(_message.Message):
+    """First the test URL, once it listens; then, when it was called, the execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """It listens, or was called."""
+    message: _builtins.str
+    """What happened."""
+    url: _builtins.str
+    """Where to send the test call."""
+    execution_id: _builtins.str
+    """The execution of the draft that it started."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        url: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "message", b"message", "success", b"success", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenTriggerResponse: _TypeAlias = ListenTriggerResponse  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
