@@ -80,12 +80,16 @@ class ExecutionFilter:
     statuses: tuple[int, ...] = ()
     since: int | None = None
     until: int | None = None
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         if self.workflow_id:
             query = query.where(ROW.workflow_id == self.workflow_id)
         if self.user_id:
             query = query.where(ROW.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(ROW.user_id.in_(self.owners))
         if self.statuses:
             query = query.where(ROW.status.in_(self.statuses))
         if self.since is not None:
@@ -102,11 +106,15 @@ class WorkflowFilter:
     user_id: str = ""
     query: str = ""
     active_only: bool = False
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         query = query.where(Workflow.deleted_at.is_(None))
         if self.user_id:
             query = query.where(Workflow.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(Workflow.user_id.in_(self.owners))
         if self.active_only:
             query = query.where(Workflow.active)
         if self.query:
