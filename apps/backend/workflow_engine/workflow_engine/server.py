@@ -37,6 +37,7 @@ from workflow_engine.services.access.door import Door
 from workflow_engine.services.access.first import first_admin
 from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.admin_service import AdminService
+from workflow_engine.services.ai_agent_service import AIAgentService
 from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
@@ -179,7 +180,7 @@ async def start(
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
             "AuthService": AuthService(people),
