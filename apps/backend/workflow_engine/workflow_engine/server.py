@@ -32,12 +32,14 @@ from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.services.access.accounts import Accounts
 from workflow_engine.services.access.audit import Audit
 from workflow_engine.services.access.door import Door
 from workflow_engine.services.access.first import first_admin
 from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.admin_service import AdminService
+from workflow_engine.services.ai_agent_service import AIAgentService
 from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
@@ -135,6 +137,14 @@ async def start(
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
             )
+        retention = Retention(
+            store,
+            clock,
+            Policy(round(settings.retention_max_age_days * 86_400_000), settings.retention_max_count),
+            runtime=runtime if isinstance(runtime, LocalRuntime) else None,
+            # Temporal's own histories name blobs that nobody else knows of.
+            blobs=there.blobs if isinstance(runtime, LocalRuntime) else None,
+        )
         await first_admin(store, settings, clock)
         door.forget()
         audit = Audit(store, clock)
@@ -174,7 +184,7 @@ async def start(
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
             "AuthService": AuthService(people),
@@ -204,6 +214,8 @@ async def start(
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        retention.open()
+        stack.push_async_callback(retention.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()
