@@ -20,6 +20,7 @@ from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 
@@ -64,6 +65,19 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     return store
 
 
+def blob_store(settings: Settings) -> BlobStore:
+    """Where large bytes live."""
+    if not settings.blobs_url:
+        return FolderBlobs(Path(settings.data_dir) / "blobs")
+    return S3Blobs(
+        settings.blobs_url,
+        endpoint=settings.blobs_endpoint,
+        region=settings.blobs_region,
+        key=settings.blobs_access_key,
+        secret=settings.blobs_secret_key.get_secret_value(),
+    )
+
+
 def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
     """The world behind `store`; `stack` closes what it opens."""
     http = EgressClient(allow=settings.egress_allow)
@@ -74,7 +88,7 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         registry=registry,
         store=store,
         http=http,
-        blobs=FolderBlobs(Path(settings.data_dir) / "blobs"),
+        blobs=blob_store(settings),
         vault=Vault(store, Keyring(*settings.secret_keys), http, clock),
         definitions=Definitions(store, registry),
         sandbox=ProcessSandbox(),
