@@ -41,6 +41,7 @@ from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.local import LocalRuntime
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.runtime.workflows import Workflows
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
@@ -137,6 +138,8 @@ async def start(
                 sandbox=sandbox,
                 files=files,
                 commands=commands,
+                workflows=Workflows(definitions, runtime, context),
+                mcp_servers=settings.mcp_servers,
                 models=models,
             )
 

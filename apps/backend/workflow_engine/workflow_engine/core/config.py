@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    mcp_servers: dict[str, list[str]] = {}
+    """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
+    as the engine's own user, with none of its settings."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 
