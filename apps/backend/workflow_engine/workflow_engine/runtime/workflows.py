@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 from workflow_engine.engine.items import Items
+from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime.contract import Runtime, RuntimeFailure, Start
@@ -16,12 +18,14 @@ from workflow_engine.utils.json import dumps
 class Workflows:
     """Implements `nodes.context.Workflows` for one attempt."""
 
-    __slots__ = ("_context", "_definitions", "_runtime")
+    __slots__ = ("_context", "_definitions", "_runtime", "_store")
 
-    def __init__(self, definitions: Definitions, runtime: Runtime, context: Context) -> None:
-        self._definitions, self._runtime, self._context = definitions, runtime, context
+    def __init__(self, store: Store, definitions: Definitions, runtime: Runtime, context: Context) -> None:
+        self._store, self._definitions, self._runtime, self._context = store, definitions, runtime, context
 
     async def run(self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float) -> Items:
+        if await asyncio.to_thread(self._is_foreign, workflow_id):
+            raise NodeFailure("NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no published version")
         try:
             digest, found = await self._definitions.resolve(workflow_id, version)
             id = await self._runtime.start(
@@ -55,3 +59,10 @@ class Workflows:
                 cause=ended.failure,
             )
         return ended.output
+
+    def _is_foreign(self, workflow_id: str) -> bool:
+        """Whether somebody else owns it: an id may come from an expression, which nobody checked when it was saved."""
+        theirs, ours = self._store.workflow(workflow_id), self._store.workflow(self._context.workflow_id)
+        if theirs is None or ours is None:
+            return False
+        return "" not in (theirs.user_id, ours.user_id) and theirs.user_id != ours.user_id

@@ -9,6 +9,7 @@ from workflow_engine.engine.tasks import Answer, decision
 from workflow_engine.models import tasks
 from workflow_engine.models.tasks import FoundTask, NoticeState
 from workflow_engine.proto import integration_pb2 as pb
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.paging import Page, token
@@ -47,6 +48,8 @@ class Tasks:
             statuses=[names[status] for status in request.statuses if status in names],
             execution_id=request.execution_id,
             workflow_id=request.workflow_id,
+            owners=current().owners,
+            names=current().names,
             limit=page.limit,
             after=page.after_change,
         )

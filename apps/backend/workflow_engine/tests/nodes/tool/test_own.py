@@ -107,11 +107,7 @@ class TestWorkflow:
         double = {
             "nodes": [
                 {"id": "start", "type": "trigger.manual"},
-                {
-                    "id": "set",
-                    "type": "flow.set",
-                    "parameters": {"assignments": [{"name": "doubled", "value": "{{ json.n * 2 }}"}]},
-                },
+                {"id": "set", "type": "flow.set", "parameters": {"assignments": assignments}},
             ],
             "connections": ["start -> set"],
         }
