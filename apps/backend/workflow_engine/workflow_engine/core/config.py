@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     mcp_servers: dict[str, list[str]] = {}
     """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
     as the engine's own user, with none of its settings."""
+    retention_max_age_days: float = Field(default=90, ge=0, le=3650)
+    """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
+    retention_max_count: int = Field(default=0, ge=0)
+    """How many ended executions of each workflow are kept, unless it says otherwise; 0 for any number."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 
