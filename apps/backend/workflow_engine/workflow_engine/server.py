@@ -20,11 +20,13 @@ from workflow_engine.api import oauth, pages, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.signing import Signer
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
@@ -44,6 +46,7 @@ from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
@@ -134,6 +137,7 @@ async def start(
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
             )
+        there.runtime.append(runtime)
         retention = Retention(
             store,
             clock,
@@ -175,6 +179,7 @@ async def start(
             ],
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -182,7 +187,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
+            "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
             "AuthService": AuthService(people),
             "AdminService": AdminService(people),
         }
@@ -199,8 +204,9 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
-            *pages.routes(),
+            *TaskPages(backend, desk, links).routes(),
             *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
+            *pages.routes(),
         ]
         edge = HttpServer(
             application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)

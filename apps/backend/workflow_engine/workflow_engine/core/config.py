@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     blobs_access_key: str = ""
     """Empty to use what the AWS tools would: the environment, ~/.aws, the machine's role."""
     blobs_secret_key: SecretStr = SecretStr("")
+    mcp_servers: dict[str, list[str]] = {}
+    """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
+    as the engine's own user, with none of its settings."""
     retention_max_age_days: float = Field(default=90, ge=0, le=3650)
     """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
     retention_max_count: int = Field(default=0, ge=0)
