@@ -148,6 +148,7 @@ async def start(
             )
             notifier.open()
             stack.push_async_callback(notifier.close)
+        there.runtime.append(runtime)
         retention = Retention(
             store,
             clock,
