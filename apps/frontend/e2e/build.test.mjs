@@ -64,7 +64,10 @@ async function leave(on) {
 
 async function drag(on, from, to) {
   const a = await from.boundingBox();
-  const b = "x" in to ? to : await to.boundingBox().then((box) => ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }));
+  const b =
+    "x" in to
+      ? to
+      : await to.boundingBox().then((box) => ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }));
   await on.mouse.move(a.x + a.width / 2, a.y + a.height / 2);
   await on.mouse.down();
   await on.mouse.move((a.x + b.x) / 2, (a.y + b.y) / 2, { steps: 6 });
@@ -85,7 +88,10 @@ describe("building with the mouse", () => {
     const box = await start.boundingBox();
     await drag(on, start.locator(".react-flow__handle-right"), { x: box.x + 420, y: box.y + 90 });
     await on.getByPlaceholder("Search nodes…").fill("http");
-    await on.getByRole("option", { name: /HTTP request/ }).first().click();
+    await on
+      .getByRole("option", { name: /HTTP request/ })
+      .first()
+      .click();
     await write(on, "URL", `${world.url}/forecast`);
     // From the button, after the chosen node.
     await node(on, "HTTP request").click();
@@ -111,7 +117,11 @@ describe("building with the mouse", () => {
     await on.waitForTimeout(500);
     await on.getByRole("button", { name: "Show all" }).click();
     await on.waitForTimeout(400);
-    await drag(on, node(on, "If").locator('[data-handleid="false"]'), node(on, "No operation").locator(".react-flow__handle-left"));
+    await drag(
+      on,
+      node(on, "If").locator('[data-handleid="false"]'),
+      node(on, "No operation").locator(".react-flow__handle-left"),
+    );
     await on.locator(".react-flow__edge").nth(3).waitFor();
     await saved(on);
     const { workflow } = await server.api("GET", `/v1/workflows/${id(on)}`);
@@ -122,7 +132,11 @@ describe("building with the mouse", () => {
   });
 
   it("refuses a circle while it is drawn, and says why", async () => {
-    await drag(on, node(on, "Set").locator(".react-flow__handle-right"), node(on, "HTTP request").locator(".react-flow__handle-left"));
+    await drag(
+      on,
+      node(on, "Set").locator(".react-flow__handle-right"),
+      node(on, "HTTP request").locator(".react-flow__handle-left"),
+    );
     await on.getByText("That would be a circle").first().waitFor();
     assert.equal(await on.locator(".react-flow__edge").count(), 4);
   });
@@ -226,7 +240,11 @@ describe("building with the keyboard alone", () => {
     await on.keyboard.type("Forecast");
     await on.keyboard.press("Enter");
     const field = on.locator(".inspector").getByLabel("URL", { exact: true });
-    for (let turn = 0; turn < 30 && !(await field.evaluate((each) => each === document.activeElement)); turn++)
+    for (
+      let turn = 0;
+      turn < 30 && !(await field.evaluate((each) => each === document.activeElement));
+      turn++
+    )
       await on.keyboard.press("Tab");
     await on.keyboard.press("Control+a");
     await on.keyboard.insertText(`${world.url}/forecast`);
@@ -268,8 +286,20 @@ describe("a run that failed", () => {
       workflow: {
         nodes: [
           { id: "start", name: "Start", type: "trigger.manual", position: { x: 0, y: 0 } },
-          { id: "once", name: "Only once", type: "action.http_request", parameters: { url: `${world.url}/forecast` }, position: { x: 300, y: 0 } },
-          { id: "moody", name: "Moody", type: "action.http_request", parameters: { url: `${world.url}/moody` }, position: { x: 600, y: 0 } },
+          {
+            id: "once",
+            name: "Only once",
+            type: "action.http_request",
+            parameters: { url: `${world.url}/forecast` },
+            position: { x: 300, y: 0 },
+          },
+          {
+            id: "moody",
+            name: "Moody",
+            type: "action.http_request",
+            parameters: { url: `${world.url}/moody` },
+            position: { x: 600, y: 0 },
+          },
         ],
         connections: [
           { fromNode: "start", toNode: "once" },
@@ -277,7 +307,9 @@ describe("a run that failed", () => {
         ],
       },
     });
-    const { executionId } = await server.api("POST", `/v1/workflows/${workflow.id}/executions`, { mode: "MANUAL" });
+    const { executionId } = await server.api("POST", `/v1/workflows/${workflow.id}/executions`, {
+      mode: "MANUAL",
+    });
     const on = await page(context, `${server.url}/executions`);
     await on.getByRole("link", { name: "Moody" }).first().waitFor();
     await on.getByLabel("Status").selectOption("ERROR");
@@ -289,7 +321,11 @@ describe("a run that failed", () => {
     await on.getByRole("button", { name: "Retry" }).click();
     await on.waitForURL((url) => url.pathname !== `/executions/${executionId}`);
     await on.locator(".topbar .badge", { hasText: "Succeeded" }).waitFor();
-    assert.equal(world.seen.filter((call) => call.path === "/forecast").length, asked, "what had succeeded was taken over");
+    assert.equal(
+      world.seen.filter((call) => call.path === "/forecast").length,
+      asked,
+      "what had succeeded was taken over",
+    );
     await on.getByRole("link", { name: "Compare with the first" }).click();
     await on.getByRole("heading", { name: "Compare executions" }).waitFor();
     await on.getByText("1 steps differ").waitFor();

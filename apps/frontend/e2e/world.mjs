@@ -31,7 +31,12 @@ export function peer(routes) {
       for await (const chunk of request) chunks.push(chunk);
       const text = Buffer.concat(chunks).toString();
       const path = request.url.split("?")[0];
-      const call = { verb: request.method, path, url: request.url, body: text ? JSON.parse(text) : undefined };
+      const call = {
+        verb: request.method,
+        path,
+        url: request.url,
+        body: text ? JSON.parse(text) : undefined,
+      };
       seen.push(call);
       const handler = routes[`${request.method} ${path}`];
       const answer = handler ? await handler(call) : { status: 404, body: { why: "no such place" } };
@@ -100,7 +105,8 @@ export async function engine(environment = {}) {
 
 export async function browser() {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  if (!existsSync(executablePath)) throw new Error(`there is no Chromium at ${executablePath}; CHROMIUM says where it is`);
+  if (!existsSync(executablePath))
+    throw new Error(`there is no Chromium at ${executablePath}; CHROMIUM says where it is`);
   return chromium.launch({
     executablePath,
     args: [
@@ -122,7 +128,8 @@ export async function page(context, url) {
   const mistakes = [];
   made.on("pageerror", (error) => mistakes.push(error.message));
   made.on("console", (message) => {
-    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) mistakes.push(message.text());
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text()))
+      mistakes.push(message.text());
   });
   await made.goto(url);
   made.mistakes = mistakes;
@@ -143,6 +150,10 @@ export async function accessibility(on) {
     window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
   );
   return violations.map(
-    (each) => `${each.id}: ${each.help}\n  ${each.nodes.slice(0, 4).map((node) => `${node.html.slice(0, 160)} ${node.failureSummary?.split("\n")[1] ?? ""}`).join("\n  ")}`,
+    (each) =>
+      `${each.id}: ${each.help}\n  ${each.nodes
+        .slice(0, 4)
+        .map((node) => `${node.html.slice(0, 160)} ${node.failureSummary?.split("\n")[1] ?? ""}`)
+        .join("\n  ")}`,
   );
 }
