@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from workflow_engine.core.redaction import Redactor
@@ -128,6 +129,14 @@ class Files(Protocol):
     async def move(self, path: str, to: str, *, replace: bool) -> None: ...
 
 
+class Folder(Files, Protocol):
+    """Files in a folder of this machine."""
+
+    def place(self, path: str) -> Path:
+        """Where a file is or would be, for libraries that open files by name. Raises NodeFailure."""
+        ...
+
+
 class Commands(Protocol):
     """Programs of this machine that the operator has allowed."""
 
@@ -161,7 +170,7 @@ class Context:
     blobs: Blobs | None = None
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
-    files: Files | None = None
+    files: Folder | None = None
     commands: Commands | None = None
     handed_out: Redactor = field(default_factory=Redactor)
     """The secrets that this attempt was given; what it says when it fails is without them."""
