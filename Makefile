@@ -1,8 +1,22 @@
-# Every target of the engine, from the root of the repository.
+# Every target of the project, from the root of the repository. What both halves have runs in both.
 BACKEND := apps/backend/workflow_engine
-TARGETS := help install proto lock clean test lint run dev db-init db-migrate db-upgrade db-reset bench chaos fuzz docs
+FRONTEND := apps/frontend
+TARGETS := help install run dev db-init db-migrate db-upgrade db-reset bench chaos fuzz docs lock ui
+BOTH := clean test lint
 
 .DEFAULT_GOAL := help
-.PHONY: $(TARGETS)
+.PHONY: $(TARGETS) $(BOTH) proto e2e
 $(TARGETS):
 	@$(MAKE) --no-print-directory -C $(BACKEND) $@
+
+$(BOTH):
+	@$(MAKE) --no-print-directory -C $(BACKEND) $@
+	@$(MAKE) --no-print-directory -C $(FRONTEND) $@
+
+proto:
+	@$(MAKE) --no-print-directory -C $(BACKEND) proto
+	@$(MAKE) --no-print-directory -C $(FRONTEND) generate
+
+e2e:
+	@$(MAKE) --no-print-directory -C $(BACKEND) install
+	@$(MAKE) --no-print-directory -C $(FRONTEND) e2e

@@ -3,7 +3,13 @@
 from alembic import context
 from sqlalchemy import text
 
-from workflow_engine.models import credential, execution, trigger, workflow  # noqa: F401  (they register their tables)
+from workflow_engine.models import (  # noqa: F401  (they register their tables)
+    credential,
+    execution,
+    task,
+    trigger,
+    workflow,
+)
 from workflow_engine.models.database import Base, connect
 
 LOCK = 0x6D69_6772_6174_6500

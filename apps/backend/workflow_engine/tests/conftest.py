@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from tests.temporal_server import temporal_server
 from workflow_engine.models.migrate import upgrade
 
 _numbers = itertools.count(1)
@@ -76,6 +77,13 @@ def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "test.db"
     shutil.copy(_sqlite_template, path)
     return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    """A real Temporal server of this test run's own."""
+    with temporal_server() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, json_format
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -404,3 +404,30 @@ class TestTheServer:
             "engine.v1.TriggerService",
             "grpc.health.v1.Health",
         } <= set(services)
+
+
+async def test_validation_tells_the_ports_that_a_node_has_under_its_parameters(sqlite_client: Client) -> None:
+    """Also while the drawing can not run yet: an editor shows the ports before the connections are there."""
+    drawing = pb.Workflow(
+        nodes=[
+            pb.Node(id="start", type="trigger.manual"),
+            pb.Node(id="join", type="flow.merge", parameters=to_struct({"mode": "append", "inputs": 3})),
+            pb.Node(id="call", type="flow.no_op", on_error=pb.ON_ERROR_ERROR_PORT),
+            pb.Node(id="what", type="flow.unheard_of"),
+        ]
+    )
+    answer = await sqlite_client.stub.ValidateWorkflow(ws.ValidateWorkflowRequest(workflow=drawing))
+    assert not answer.success
+    assert [port.name for port in answer.ports["join"].inputs] == ["input_1", "input_2", "input_3"]
+    assert [port.name for port in answer.ports["call"].outputs] == ["main", "error"]
+    assert not answer.ports["start"].inputs
+    assert "what" not in answer.ports
+
+
+async def test_the_catalogue_tells_the_order_of_parameters_and_which_are_code(sqlite_client: Client) -> None:
+    """A Struct keeps no order, and a form needs one."""
+    answer = await sqlite_client.stub.ListNodeTypes(ws.ListNodeTypesRequest(query="action.run_code"))
+    schema = json_format.MessageToDict(answer.node_types[0].parameter_schema)
+    assert schema["propertyOrder"][:3] == ["language", "code", "mode"]
+    assert schema["properties"]["code"]["literal"] is True
+    assert "literal" not in schema["properties"]["mode"]

@@ -17,17 +17,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth
+from workflow_engine.api import oauth, pages
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.rest.routes import Gateway
+from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
 from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
+from workflow_engine.nodes.ai_agent.conversation.providers import models_of
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
@@ -41,9 +43,12 @@ from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
+from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
+from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
 
 log = get_logger(__name__)
@@ -120,6 +125,7 @@ async def start(
         sandbox = ProcessSandbox()
         files = FolderFiles(settings.files_root) if settings.files_root else None
         commands = AllowedCommands(settings.execute_allow)
+        models = models_of(settings)
 
         def services(context: Context) -> Context:
             credentials = vault.handing_to(context.handed_out)
@@ -131,6 +137,7 @@ async def start(
                 sandbox=sandbox,
                 files=files,
                 commands=commands,
+                models=models,
             )
 
         definitions = Definitions(store, registry)
@@ -146,7 +153,12 @@ async def start(
         triggers = Triggers(
             store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
         )
+        listeners = Listeners()
         calls = Calls()
+
+        def public_url() -> str:
+            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -163,7 +175,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": workflow_service_pb2_grpc.TriggerServiceServicer(),  # type: ignore[abstract]
+            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
@@ -176,6 +188,8 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
+            *pages.routes(),
+            *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()
@@ -189,8 +203,7 @@ async def start(
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)
-        url = settings.public_url or f"http://{settings.http_host}:{edge.port}"
-        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=url, database=store.description)
+        log.info("serving", grpc=f"{settings.grpc_host}:{port}", http=public_url(), database=store.description)
         return Server(settings, runtime, store, port, edge.port, stack.pop_all())
 
 

@@ -31,6 +31,7 @@ from workflow_engine.engine.events import (
     ResumeRequested,
     SignalReceived,
     StepSucceeded,
+    TaskAnswered,
     decode,
     encode,
 )
@@ -38,7 +39,8 @@ from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Item, Items
 from workflow_engine.engine.plan import Built, Plan, build
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, StartChild, State, address
+from workflow_engine.engine.state import Perform, StartChild, State, Waiting, address
+from workflow_engine.engine.tasks import Answer, TaskChange, decision
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.nodes.registry import Registry, installed
@@ -138,6 +140,8 @@ class Rig:
         self.children: dict[str, StartChild] = {}
         self.cancelled_children: list[str] = []
         self.wake_at: int | None = None
+        self.tasks: dict[str, TaskChange] = {}
+        """The table of tasks, by id."""
 
     # what happens
 
@@ -252,6 +256,15 @@ class Rig:
     def signal(self, name: str, payload: Any = None, **where: Any) -> Rig:
         return self.feed(SignalReceived(at=self.now, name=name, payload=payload, **where))
 
+    def answer(self, run: str, by: str = "", key: str = "", **data: Any) -> Rig:
+        """A person answers what `run` asks for."""
+        node, path = parse(run)
+        waiting = self.state.runs.get((self.plan.by_id[node], path))
+        assert isinstance(waiting, Waiting), f"{run} does not wait"
+        [task] = [each for each in waiting.tasks if each.key == key]
+        answer = Answer(task=task.id, at=self.now, by=by, data=data)
+        return self.feed(TaskAnswered(at=self.now, node=node, path=path, answer=answer))
+
     def cancel(self) -> Rig:
         return self.feed(CancelRequested(at=self.now))
 
@@ -319,11 +332,13 @@ class Rig:
         if machine.expects(self.state, event):
             self.journal.append(encode(event))
             machine.apply(self.state, event)
+            self._note_tasks()
 
     def _drive(self) -> None:
         todo = True
         while todo:
             ready = machine.decide(self.state, self.now)
+            self._note_tasks()
             self.journal += [encode(event) for event in ready.append]
             for key in ready.abort:
                 self.outstanding.pop(self._address(key), None)
@@ -342,6 +357,21 @@ class Rig:
                     todo = True
                 else:
                     self.outstanding[self._address(task.key)] = task
+
+    def _note_tasks(self) -> None:
+        if not self.state.tasks and not self.tasks:
+            return
+        self.tasks |= {change.task.id: change for change in self.state.tasks}
+        self.state.tasks.clear()
+        wanted = {
+            task.id
+            for run in self.state.runs.values()
+            if isinstance(run, Waiting)
+            for task in run.tasks
+            if not decision(task, [answer for answer in run.answers if answer.task == task.id])
+        }
+        listed = {id for id, change in self.tasks.items() if change.status == "open"}
+        assert listed == wanted, "the table of tasks and the runs that wait disagree"
 
     def _take(self, run: str) -> Perform:
         assert run in self.outstanding, f"{run} is not running; these are: {sorted(self.outstanding)}"

@@ -144,11 +144,11 @@ async def test_a_full_disk_refuses_whole_commits_and_forgets_none(small_disk: Pa
     assert len(stored) < tried + 1
 
     # Reading goes on; what was acknowledged is there, and nothing else is.
-    assert {row.pk for row in store.open_executions(0, 1_000)} == stored
+    assert {row.pk for row in store.busy_executions(0, 1_000)} == stored
     assert _remount(small_disk, 64, "remount")
     await submit(store, [Append(long.pk, 2, [b"later"])])
     await one()
-    assert {row.pk for row in store.open_executions(0, 1_000)} == stored
+    assert {row.pk for row in store.busy_executions(0, 1_000)} == stored
     assert all(store.read_events(pk, 2, 10) == [(2, b"end")] for pk in stored - {long.pk})
     assert store.read_events(long.pk, 2, 10) == [(2, b"later")]
     store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import create_engine, event
@@ -79,7 +80,7 @@ async def test_what_can_not_be_stored_fails_alone_in_a_busy_commit(store: Store)
 
     assert {n for n, answer in enumerate(answers) if answer is not None} == bad
     assert all(isinstance(answers[n], WriteRefused) for n in bad)
-    stored = {row.pk for row in store.open_executions(0, 100)}
+    stored = {row.pk for row in store.busy_executions(0, 100)}
     assert stored == {row.pk for n, row in enumerate(rows) if n not in bad}
     assert all(store.read_events(rows[n].pk, 1, 1) == [] for n in bad)
 
@@ -122,14 +123,41 @@ async def test_recovery_finds_what_has_not_ended_and_pks_go_on_from_there(store:
     again = Store.open(database_url)
     assert again.acquire_ownership(wait=False)
     try:
-        found = again.open_executions(0, 3) + again.open_executions(3, 3)
-        assert [row.status for row in found] == [Status.NEW, Status.RUNNING, Status.WAITING, Status.PAUSED]
+        busy = again.busy_executions(0, 1) + again.busy_executions(1, 3)
+        assert [row.status for row in busy] == [Status.NEW, Status.RUNNING]
+        [digest] = again.digests_asleep()
+        asleep = again.executions_asleep(digest, 0, 1) + again.executions_asleep(digest, 3, 3)
+        assert [row.status for row in asleep] == [Status.WAITING, Status.PAUSED]
         assert again.next_execution_pk() == rows[-1].pk + 1
     finally:
         again.close()
 
 
-async def test_recovery_does_not_read_the_whole_history(sqlite_url: str) -> None:
+async def test_who_is_due_is_found_in_order_and_page_by_page(store: Store) -> None:
+    times = [300, 100, None, 200, 200, 400]
+    rows = [execution(store, status=Status.WAITING, wake_at=at) for at in times]
+    rows.append(execution(store, status=Status.RUNNING, wake_at=150))
+    await submit(store, [write for row in rows for write in birth(row)])
+    in_order = [(100, rows[1].pk), (200, rows[3].pk), (200, rows[4].pk), (300, rows[0].pk)]
+
+    assert store.due((0, 0), 300, 10) == in_order
+    assert store.due(in_order[1], 300, 1) == [in_order[2]]
+    assert store.due((101, 0), 199, 10) == []
+    assert store.next_due(300) == 400
+    assert store.next_due(400) is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda store: store.busy_executions(0, 10), "execution_busy"),
+        (lambda store: store.executions_asleep("d", 0, 10), "execution_open"),
+        (lambda store: store.digests_asleep(), "execution_open"),
+        (lambda store: store.due((0, 0), 10, 10), "execution_timed"),
+        (lambda store: store.next_due(0), "execution_timed"),
+    ],
+)
+def test_recovery_does_not_read_the_whole_history(sqlite_url: str, ask: Callable[[Store], object], index: str) -> None:
     """A million executions that have ended must not slow a start down."""
     store = Store.open(sqlite_url)
     statements: list[tuple[str, object]] = []
@@ -138,7 +166,7 @@ async def test_recovery_does_not_read_the_whole_history(sqlite_url: str) -> None
         statements.append((statement, parameters))
 
     event.listen(store._engine, "before_cursor_execute", note)
-    store.open_executions(0, 10)
+    ask(store)
     store.close()
 
     engine = create_engine(sqlite_url)
@@ -146,7 +174,7 @@ async def test_recovery_does_not_read_the_whole_history(sqlite_url: str) -> None
         statement, parameters = statements[-1]
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()  # type: ignore[arg-type]
     engine.dispose()
-    assert "execution_open" in str(plan)
+    assert index in str(plan)
 
 
 async def test_a_deleted_execution_leaves_nothing(store: Store) -> None:

@@ -207,7 +207,7 @@ async def test_a_lost_connection_fails_one_commit_and_is_made_anew(postgres_url:
         await submit(store, birth(execution(store, id="exec_first")))
     await submit(store, birth(execution(store, id="exec_again")))
 
-    assert [row.id for row in store.open_executions(0, 10)] == ["exec_again"]
+    assert [row.id for row in store.busy_executions(0, 10)] == ["exec_again"]
     assert lost == []
     store.close()
 

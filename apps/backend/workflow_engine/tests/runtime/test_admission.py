@@ -124,7 +124,7 @@ class TestTheRuntime:
             with pytest.raises(RuntimeFailure, match="concurrency_key"):
                 await running.start(drawing, {"else": 1})
             assert running.runtime._live == {}
-            assert running.store.open_executions(0, 10) == []
+            assert running.store.busy_executions(0, 10) == []
 
     async def test_a_rate_lets_the_rest_in_when_its_time_comes(self, database_url: str) -> None:
         drawing = limited(rate_limit={"max_starts": 2, "per": "10s"})

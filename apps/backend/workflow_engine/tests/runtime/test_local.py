@@ -18,12 +18,14 @@ from workflow_engine.engine.events import (
     NodeSucceeded,
     OutcomeResolved,
     SignalReceived,
+    TimerFired,
 )
 from workflow_engine.models.store import ExecutionFilter, Status, StoreUnavailable
 from workflow_engine.runtime import local
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.local import RING_AGAIN
 
 
 def chain(*nodes: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
@@ -35,6 +37,10 @@ def chain(*nodes: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
 
 CHARGE = {"id": "charge", "type": "action.charge"}
 SIGNAL = {"id": "wait", "type": "flow.wait", "parameters": {"signal": "go"}}
+
+
+def asleep(duration: str) -> dict[str, Any]:
+    return {"id": f"sleep{duration}", "type": "flow.wait", "parameters": {"duration": duration}}
 
 
 class TestCrashes:
@@ -76,6 +82,68 @@ class TestCrashes:
         async with engine(database_url, world, clock) as second:
             await second.advance(1)
             assert (await second.end(id)).status == "SUCCESS"
+
+    async def test_sleepers_take_no_memory_and_each_wakes_at_its_own_time(self, database_url: str) -> None:
+        world = World()
+        async with engine(database_url, world) as running:
+            hours = [3, 1, 2, 1]
+            ids = [await running.start(chain(asleep(f"{each}h"), f"after{each}")) for each in hours]
+            await running.quiet()
+            assert running.runtime._live == {}
+            for hour in (1, 2, 3):
+                await running.advance(3_600_000)
+                for id, each in zip(ids, hours, strict=True):
+                    if each == hour:
+                        assert (await running.end(id)).status == "SUCCESS"
+                assert len(world.done) == sum(each <= hour for each in hours)
+            assert running.clock.next_alarm() is None
+
+    async def test_one_jump_of_the_clock_wakes_page_after_page(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workflow_engine.runtime.local.DUE_AT_ONCE", 2)
+        async with engine(database_url, World()) as running:
+            ids = [await running.start(chain(asleep(f"{1 + n // 3}m"), asleep("30s"), "a")) for n in range(9)]
+            await running.advance(600_000)
+            await running.advance(30_000)
+            assert [(await running.end(id)).status for id in ids] == ["SUCCESS"] * 9
+
+    async def test_a_clock_that_is_set_back_keeps_nobody_asleep(self, database_url: str) -> None:
+        world, clock = World(), ManualClock()
+        async with engine(database_url, world, clock) as running:
+            early = await running.start(chain(asleep("1h"), "a"))
+            await running.advance(3_600_000)
+            await running.end(early)
+            clock._now -= 3_600_000
+            late = await running.start(chain(asleep("10m"), "a"))
+            await running.advance(600_000)
+            assert (await running.end(late)).status == "SUCCESS"
+
+    async def test_a_mistake_delays_timers_and_does_not_end_them(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with engine(database_url, World()) as running:
+            id = await running.start(chain(asleep("1h"), "a"))
+            await running.quiet()
+            monkeypatch.setattr(running.store, "due", lambda *_: 1 / 0)
+            await running.advance(3_600_000)
+            await running.quiet()
+            monkeypatch.undo()
+            assert (await running.row(id)).status is Status.WAITING
+            await running.advance(RING_AGAIN)
+            assert (await running.end(id)).status == "SUCCESS"
+
+    async def test_who_was_woken_before_its_time_is_left_alone_then(self, database_url: str) -> None:
+        wait = {"id": "wait", "type": "flow.wait", "parameters": {"signal": "go", "timeout": "1h"}}
+        async with engine(database_url, World()) as running:
+            id = await running.start(chain(wait, SIGNAL | {"id": "second"}, "a"))
+            await running.quiet()
+            await running.runtime.send(id, SignalReceived(at=0, name="go"))
+            await running.advance(3_600_000)
+            await running.quiet()
+            assert not any(isinstance(event, TimerFired) for event in await running.events(id))
+            await running.runtime.send(id, SignalReceived(at=0, name="go"))
+            assert (await running.end(id)).status == "SUCCESS"
 
     async def test_a_child_that_ended_while_its_parent_was_away_is_noticed(self, database_url: str) -> None:
         world = World()

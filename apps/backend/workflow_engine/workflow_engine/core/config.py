@@ -51,8 +51,22 @@ class Settings(BaseSettings):
     """Encrypts stored credentials: 32 random characters or more, from `workflow-engine keys generate`."""
     secret_keys_old: SecretStr = SecretStr("")
     """Former values of `secret_key`, comma-separated: they open credentials until `workflow-engine keys rotate`."""
+    ai_model: str = ""
+    """The language model that is used where nothing else is said, as `provider:model`: `openai:gpt-5.6-luna`,
+    `anthropic:claude-sonnet-5-5`, `google:gemini-3.8-flash`, `openai_compatible:qwen3`. When empty, a usual one of the
+    first provider that has a key."""
     openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = ""
+    """Where OpenAI's API is; its usual place when empty."""
     anthropic_api_key: SecretStr = SecretStr("")
+    anthropic_base_url: str = ""
+    google_api_key: SecretStr = SecretStr("")
+    google_base_url: str = ""
+    openai_compatible_base_url: str = ""
+    """A server that speaks OpenAI's chat API, such as Ollama (`http://localhost:11434/v1`) or vLLM. A private address
+    needs its place in EGRESS_ALLOW."""
+    openai_compatible_api_key: SecretStr = SecretStr("")
+    """Its key, if it wants one."""
     engine_runtime: Literal["local"] = "local"
     """What carries out executions."""
     data_dir: Path = Field(default_factory=default_data_dir)

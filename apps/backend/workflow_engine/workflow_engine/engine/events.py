@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from workflow_engine.engine.items import Failure, Item, Json, Outputs
+from workflow_engine.engine.tasks import Answer, Task
 
 FORMAT = b"\x01"
 """The version of the encoding; the first byte of every stored event."""
@@ -91,6 +92,8 @@ class NodeSucceeded(RunEvent, frozen=True, array_like=True, tag="ns", kw_only=Tr
     turn: int = 0
     usage: dict[str, Json] = {}
     """What the attempt consumed, e.g. tokens."""
+    response: dict[str, Json] = {}
+    """What the node says, beside its items, to a caller who waits for them: `status` and `headers` of HTTP."""
 
 
 class AttemptFailed(RunEvent, frozen=True, array_like=True, tag="af", kw_only=True, gc=False):
@@ -115,6 +118,14 @@ class NodeSuspended(RunEvent, frozen=True, array_like=True, tag="nw", kw_only=Tr
     """What it waits for, in words."""
     data: dict[str, Json] = {}
     """What the node wants back when it resumes, e.g. the form it asked for."""
+    tasks: list[Task] = []
+    """What it asks of people; it goes on when all of them are decided."""
+
+
+class TaskAnswered(RunEvent, frozen=True, array_like=True, tag="ta", kw_only=True):
+    """A person answered a task of a waiting run."""
+
+    answer: Answer
 
 
 class NodeIterated(RunEvent, frozen=True, array_like=True, tag="ni", kw_only=True, gc=False):
@@ -227,6 +238,7 @@ AnyEvent: TypeAlias = (
     | NodeSucceeded
     | AttemptFailed
     | NodeSuspended
+    | TaskAnswered
     | NodeIterated
     | NodeExpanded
     | TimerFired

@@ -46,11 +46,12 @@ class Wait:
     """Why a run does not go on."""
 
     kind: str
-    """`timer`, `signal`, `children`, `retry` or `unknown_outcome`."""
+    """`timer`, `signal`, `children`, `task`, `retry` or `unknown_outcome`."""
     detail: str = ""
     until: int | None = None
     signal: str = ""
     children: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -137,6 +138,7 @@ class History:
         changed = {key: self._changed(key, change, event.at) for key, change in state.changes}
         state.changes.clear()
         state.start.clear()
+        state.tasks.clear()
         state.abort.clear()
         state.ready.clear()
         return list(changed.values())
@@ -185,8 +187,7 @@ class History:
                 record.wait = Wait("retry", failure.message, until)
             case Waiting() as waiting:
                 record.status = "waiting"
-                kind = "signal" if waiting.signal is not None else "children" if waiting.children else "timer"
-                record.wait = Wait(kind, waiting.detail, waiting.until, waiting.signal or "", waiting.children)
+                record.wait = _wait(waiting)
             case Parked():
                 record.status = "waiting"
                 record.wait = Wait("unknown_outcome", "someone must say whether the effect happened")
@@ -219,6 +220,17 @@ class History:
         if self.state.paused:
             return "PAUSED"
         return "WAITING" if is_waiting(self.state) else "RUNNING"
+
+
+def _wait(run: Waiting) -> Wait:
+    if run.tasks:
+        kind = "task"
+    elif run.signal is not None:
+        kind = "signal"
+    else:
+        kind = "children" if run.children else "timer"
+    tasks = tuple(task.id for task in run.tasks)
+    return Wait(kind, run.detail, run.until, run.signal or "", run.children, tasks)
 
 
 def is_waiting(state: State) -> bool:

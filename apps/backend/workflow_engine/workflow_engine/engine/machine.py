@@ -45,6 +45,7 @@ from workflow_engine.engine.events import (
     RunEvent,
     SignalReceived,
     StepSucceeded,
+    TaskAnswered,
     TimerFired,
 )
 from workflow_engine.engine.items import Failure, Item, Items, Outputs, flat
@@ -73,6 +74,7 @@ from workflow_engine.engine.state import (
     Work,
     address,
 )
+from workflow_engine.engine.tasks import ANSWERED, CANCELED, EXPIRED, OPEN, Answer, Task, TaskChange, decision, settled
 
 EXECUTION: RunKey = (ROOT, ())
 """The timer key of the execution's own deadline."""
@@ -97,6 +99,7 @@ def go_on(state: State, events: list[AnyEvent]) -> None:
         state.changes.clear()
     state.abort.clear()
     state.start.clear()
+    state.tasks.clear()
 
 
 def unknown_outcomes(state: State) -> list[RunKey]:
@@ -126,6 +129,13 @@ def expects(state: State, event: AnyEvent) -> bool:
             if not isinstance(run, Waiting) or event.result.id not in run.children:
                 return False
             return all(result.id != event.result.id for result in run.results)
+        case TaskAnswered(answer=answer):
+            run = state.runs.get(run_key(state, event))
+            task = _task(run, answer.task) if isinstance(run, Waiting) else None
+            if not isinstance(run, Waiting) or task is None:
+                return False
+            given = _answers(run, task)
+            return not decision(task, given) and all(each.by != answer.by for each in given)
         case CancelRequested():
             return not state.canceling
         case PauseRequested():
@@ -170,6 +180,8 @@ def take(state: State, event: AnyEvent) -> bool:
             _timer_fired(state, event)
         case SignalReceived():
             _signal(state, event)
+        case TaskAnswered():
+            _task_answered(state, event)
         case ChildEnded():
             _child_ended(state, event)
         case ExecutionStarted():
@@ -605,8 +617,11 @@ def _suspend(state: State, event: NodeSuspended) -> None:
         (),
         event.detail,
         event.data,
+        tuple(event.tasks),
     )
     state.changes.append((key, run))
+    for task in event.tasks:
+        state.tasks.append(TaskChange(event.node, event.path, task, OPEN))
     for spec in event.children:
         state.start.append(StartChild(key, spec, detached=False))
     if event.signal is not None:
@@ -620,11 +635,17 @@ def _suspend(state: State, event: NodeSuspended) -> None:
 
 
 def _resume(state: State, key: RunKey, run: Waiting, resume: Resume) -> None:
-    _stop_waiting(state, key, run)
-    _schedule(state, key, replace(run.work, resume=replace(resume, data=run.data)))
+    _stop_waiting(state, key, run, EXPIRED if resume.kind == "timer" else CANCELED)
+    outcome = [settled(task, run.answers) for task in run.tasks]
+    _schedule(state, key, replace(run.work, resume=replace(resume, data=run.data, settled=outcome)))
 
 
-def _stop_waiting(state: State, key: RunKey, run: Waiting) -> None:
+def _stop_waiting(state: State, key: RunKey, run: Waiting, undecided: str = CANCELED) -> None:
+    """`undecided` says what becomes of tasks that still want an answer."""
+    for task in run.tasks:
+        given = _answers(run, task)
+        if not decision(task, given):
+            state.tasks.append(TaskChange(state.plan.nodes[key[0]].id, key[1], task, undecided, given))
     if run.signal is not None and key in (waiting := state.signals.get(run.signal, [])):
         waiting.remove(key)
         if not waiting:
@@ -661,6 +682,28 @@ def _signal(state: State, event: SignalReceived) -> None:
             _resume(state, key, run, Resume("signal", event.payload, event.sender))
             return
     state.mailbox.setdefault(event.name, []).append((event.payload, event.sender))
+
+
+def _task_answered(state: State, event: TaskAnswered) -> None:
+    key = run_key(state, event)
+    run = state.runs[key]
+    assert isinstance(run, Waiting), "expects has seen to it"
+    task = _task(run, event.answer.task)
+    assert task is not None, "expects has seen to it"
+    state.runs[key] = run = replace(run, answers=(*run.answers, event.answer))
+    given = _answers(run, task)
+    status = ANSWERED if decision(task, given) else OPEN
+    state.tasks.append(TaskChange(event.node, event.path, task, status, given))
+    if all(decision(each, _answers(run, each)) for each in run.tasks):
+        _resume(state, key, run, Resume("tasks", sender=event.answer.by))
+
+
+def _task(run: Waiting, id: str) -> Task | None:
+    return next((task for task in run.tasks if task.id == id), None)
+
+
+def _answers(run: Waiting, task: Task) -> tuple[Answer, ...]:
+    return tuple(answer for answer in run.answers if answer.task == task.id)
 
 
 def _child_ended(state: State, event: ChildEnded) -> None:

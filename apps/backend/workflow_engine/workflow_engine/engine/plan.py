@@ -198,6 +198,8 @@ class Plan:
 class Built:
     plan: Plan | None
     issues: list[Issue]
+    shapes: dict[str, Shape]
+    """By node id; also of a workflow that can not run. A node whose type is unknown has none."""
 
     @property
     def errors(self) -> list[Issue]:
@@ -245,9 +247,10 @@ class _Builder:
                 self.check_references(order)
                 self.check_reachability(order)
                 self.find_cancellable()
+        shapes = {node.id: node.shape for node in self.nodes}
         if any(issue.is_error for issue in self.issues):
-            return Built(None, self.issues)
-        return Built(self.finish(), self.issues)
+            return Built(None, self.issues, shapes)
+        return Built(self.finish(), self.issues, shapes)
 
     def check_settings(self) -> None:
         settings = self.workflow.settings

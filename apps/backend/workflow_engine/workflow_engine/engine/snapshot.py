@@ -13,10 +13,10 @@ import msgspec
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import RunKey, Running, Scheduled, State
 
-VERSION = 2
+VERSION = 3
 """Grows with every change of what a state holds, or of what its records mean."""
 
-_TRANSIENT = {"plan", "abort", "start", "changes"}
+_TRANSIENT = {"plan", "abort", "start", "tasks", "changes"}
 _HINTS = {name: hint for name, hint in get_type_hints(State).items() if name not in _TRANSIENT}
 _FIELDS = [name for name in State.__struct_fields__ if name in _HINTS]
 _Snapshot: Any = msgspec.defstruct(

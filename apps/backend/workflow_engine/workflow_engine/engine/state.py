@@ -14,6 +14,7 @@ import msgspec
 from workflow_engine.engine.events import AnyEvent, ChildResult, ChildSpec, Outcome
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
 from workflow_engine.engine.plan import ROOT, Plan, PlanNode
+from workflow_engine.engine.tasks import Answer, Settled, Task, TaskChange
 
 RunKey: TypeAlias = tuple[int, tuple[int, ...]]
 """A node's index and the iteration of each scope around it, outermost first."""
@@ -40,13 +41,15 @@ class Resume(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why a waiting run goes on."""
 
     kind: str
-    """`timer`, `signal` or `children`."""
+    """`timer`, `signal`, `children` or `tasks`."""
     payload: Json = None
     """The signal's payload."""
     sender: str = ""
     results: list[ChildResult] = []
     data: dict[str, Json] = {}
     """What the node left behind when it suspended."""
+    settled: list[Settled] = []
+    """What became of the tasks that it waited for."""
 
 
 class Work(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +100,9 @@ class Waiting(msgspec.Struct, frozen=True, tag=True, gc=False):
     results: tuple[ChildResult, ...]
     detail: str
     data: dict[str, Json]
+    tasks: tuple[Task, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    """Of all its tasks, in the order in which they came."""
 
 
 class Parked(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -249,6 +255,9 @@ class State(msgspec.Struct, gc=False):
     """Empty until the execution has ended, then `SUCCESS`, `ERROR` or `CANCELED`."""
     abort: list[RunKey] = []
     start: list[StartChild] = []
+    tasks: list[TaskChange] = []
+    """Tasks that were opened, answered or closed; the driver takes them out and stores them together with the events
+    that it stores next: both or neither."""
     changes: list[Change] = []
     """What happened to runs since the driver last looked; it may clear this at will."""
 

@@ -15,8 +15,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA busy_timeout=10000",
     "PRAGMA foreign_keys=ON",
-    # 16 MiB for each connection: the writer's working set is the ends of the journals that run now.
-    "PRAGMA cache_size=-16384",
+    # 4 MiB for each connection: the writer's working set is the ends of the journals that run now, and what is not in
+    # here is in the system's cache.
+    "PRAGMA cache_size=-4096",
 )
 POSTGRESQL_DEFAULTS = {
     "application_name": "workflow-engine",

@@ -11,7 +11,15 @@ ROWID = BigInteger().with_variant(Integer, "sqlite")
 """64 bits everywhere; on SQLite the row's own number, which needs no index beside the table."""
 
 OPEN = "status < 5"
-"""Not ended; see Status."""
+"""Not ended; see Status. A query that says the same in the same words is answered from the index of these alone."""
+BUSY = "status < 3"
+"""New or running."""
+TIMED = "status = 3 AND wake_at IS NOT NULL"
+"""Waits for a time, among other things perhaps."""
+
+
+def _partial(name: str, condition: str, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class WorkflowExecution(Base):
@@ -23,8 +31,10 @@ class WorkflowExecution(Base):
         Index("execution_by_user", "user_id", "pk"),
         Index("execution_by_parent", "parent_pk"),
         Index("execution_by_key", "workflow_id", "idempotency_key", unique=True),
-        # Recovery reads only what has not ended, however much history there is.
-        Index("execution_open", "pk", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
+        # Recovery reads only what has not ended, however much history there is, and of that only what is at work.
+        _partial("execution_open", OPEN, "pk"),
+        _partial("execution_busy", BUSY, "pk"),
+        _partial("execution_timed", TIMED, "wake_at", "pk"),
     )
 
     pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)

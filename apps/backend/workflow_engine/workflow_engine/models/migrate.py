@@ -15,7 +15,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from workflow_engine.core.config import BACKEND, Settings
-from workflow_engine.models import credential, execution, trigger, workflow  # noqa: F401  (they register their tables)
+from workflow_engine.models import (  # noqa: F401  (they register their tables)
+    credential,
+    execution,
+    task,
+    trigger,
+    workflow,
+)
 from workflow_engine.models.database import Base, connect
 from workflow_engine.models.writes import StoreUnavailable
 

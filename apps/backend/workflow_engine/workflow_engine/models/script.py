@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from workflow_engine.models.execution import WorkflowExecution
+from workflow_engine.models.task import Task
 from workflow_engine.models.trigger import TriggerEvent
-from workflow_engine.models.writes import ExecutionRow, Snapshot, TriggerEventRow
+from workflow_engine.models.writes import ExecutionRow, SaveTask, Snapshot, TriggerEventRow
 
 SUMMARY = 1_000
 """Characters of a failure that the row keeps; the journal has all of it."""
@@ -40,6 +41,9 @@ def _update(table: str, columns: Sequence[str], mark: str) -> str:
 EVENT = ("execution_pk", "seq", "data")
 COLUMNS = tuple(column.name for column in WorkflowExecution.__table__.columns)
 CHANGING = ("status", "started_at", "ended_at", "wake_at", "failure_summary", "pk")
+TASK = tuple(column.name for column in Task.__table__.columns)
+NOTICE = ("task_id", "number", "due_at", "tries", "error")
+TASK_CHANGES = "status = excluded.status, closed_at = excluded.closed_at, data = excluded.data"
 TRIGGER_EVENT = tuple(column.name for column in TriggerEvent.__table__.columns)
 DECIDED = ("decided_at", "decision", "execution_id", "detail", "pk")
 _inserted, _changed = attrgetter(*COLUMNS), attrgetter(*CHANGING)
@@ -57,6 +61,11 @@ class Script:
         self._update = _update("workflow_execution", CHANGING, mark)
         self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
         self._snapshot = _insert("execution_snapshot", EVENT, mark)
+        self._task = f"{_insert('task', TASK, mark)} ON CONFLICT (id) DO UPDATE SET {TASK_CHANGES}"
+        unless_there = "ON CONFLICT DO NOTHING"
+        self._assignee = f"{_insert('task_assignee', ('task_id', 'user_id', 'since'), mark)} {unless_there}"
+        self._notice = f"{_insert('task_notice', NOTICE, mark)} {unless_there}"
+        self._call_off = f"UPDATE task_notice SET due_at = NULL WHERE task_id = {mark}"  # noqa: S608
         self._deliver = _insert("trigger_event", TRIGGER_EVENT, mark)
         self._decide = _update("trigger_event", DECIDED, mark)
         self._move = _update("workflow_trigger", ("cursor", "id"), mark)
@@ -83,6 +92,16 @@ class Script:
         kept = [(each.pk, each.seq, each.data) for each in snapshots if each.data is not None]
         if kept:
             cursor.executemany(self._snapshot, kept)
+
+    def save_tasks(self, cursor: Any, tasks: Sequence[SaveTask]) -> None:
+        cursor.executemany(self._task, [task.row for task in tasks])
+        for statement, rows in (
+            (self._assignee, [row for task in tasks for row in task.assignees]),
+            (self._notice, [row for task in tasks for row in task.notices]),
+            (self._call_off, [(task.closed,) for task in tasks if task.closed]),
+        ):
+            if rows:
+                cursor.executemany(statement, rows)
 
     def deliver(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
         cursor.executemany(self._deliver, [_delivered(row) for row in rows])
@@ -118,6 +137,10 @@ class PostgresScript(Script):
 def _storable(values: tuple[Any, ...], row: ExecutionRow, columns: Sequence[str]) -> tuple[Any, ...]:
     if not row.failure_summary:
         return values
-    # Nodes write failures, and PostgreSQL takes no NUL in a text.
-    summary = row.failure_summary[:SUMMARY].replace("\0", "\ufffd")
-    return tuple(summary if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+    short = summary(row.failure_summary)
+    return tuple(short if name == "failure_summary" else value for name, value in zip(columns, values, strict=True))
+
+
+def summary(failure: str) -> str:
+    """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
+    return failure[:SUMMARY].replace("\0", "\ufffd")

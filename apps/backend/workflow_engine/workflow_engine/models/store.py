@@ -13,13 +13,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import ExecutionEvent, ExecutionSnapshot, WorkflowExecution
+from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
 from workflow_engine.models.ownership import Ownership
+from workflow_engine.models.shared import SharedAccess
+from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
 from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -30,6 +33,7 @@ from workflow_engine.models.writes import (
     InsertExecution,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     Status,
     StoreUnavailable,
@@ -142,6 +146,10 @@ class Store:
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
 
+    def share(self) -> None:
+        """Writes beside other processes instead of owning the database; see models.shared."""
+        self._writer = Writer(self._engine.dialect.name, SharedAccess(self._engine))
+
     def give_up(self) -> None:
         """Makes an `acquire_ownership` that waits in another thread return False."""
         self._ownership.give_up()
@@ -157,6 +165,10 @@ class Store:
     def description(self) -> str:
         """The database for logs, without its password."""
         return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     # writing
 
@@ -303,9 +315,13 @@ class Store:
         return current
 
     async def delete_execution(self, pk: int) -> None:
-        """Removes an execution and its journal."""
+        """Removes an execution, its journal and its tasks."""
 
         def change(connection: Connection) -> None:
+            tasks = select(Task.id).where(Task.execution_pk == pk)
+            connection.execute(delete(TaskAssignee).where(TaskAssignee.task_id.in_(tasks)))
+            connection.execute(delete(TaskNotice).where(TaskNotice.task_id.in_(tasks)))
+            connection.execute(delete(Task).where(Task.execution_pk == pk))
             connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
             connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
             connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
@@ -391,9 +407,33 @@ class Store:
             query = wanted.where(select(func.count()).select_from(WorkflowExecution))
             return connection.execute(query).scalar() or 0
 
-    def open_executions(self, after: int, limit: int) -> list[ExecutionRow]:
-        """Executions that have not ended, oldest first."""
-        return self._rows(select(*ROW).where(ROW.status < Status.SUCCESS, ROW.pk > after).order_by(ROW.pk).limit(limit))
+    def busy_executions(self, after: int, limit: int) -> list[ExecutionRow]:
+        """Those that neither wait nor have ended, oldest first, from the one behind pk `after` on."""
+        return self._rows(select(*ROW).where(text(BUSY), ROW.pk > after).order_by(ROW.pk).limit(limit))
+
+    def executions_asleep(self, digest: str, after: int, limit: int) -> list[ExecutionRow]:
+        """Those of a definition that wait or are paused, oldest first, from the one behind pk `after` on."""
+        query = select(*ROW).where(text(OPEN), ROW.status >= Status.WAITING, ROW.digest == digest, ROW.pk > after)
+        return self._rows(query.order_by(ROW.pk).limit(limit))
+
+    def digests_asleep(self) -> list[str]:
+        """The definitions of all executions that wait or are paused."""
+        query = select(ROW.digest).where(text(OPEN), ROW.status >= Status.WAITING).distinct()
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def due(self, start: tuple[int, int], until: int, limit: int) -> list[tuple[int, int]]:
+        """Who waits for a time, as (epoch milliseconds, pk): those behind `start` and up to `until`, soonest first."""
+        key = tuple_(ROW.wake_at, ROW.pk)
+        query = select(ROW.wake_at, ROW.pk).where(text(TIMED), ROW.wake_at <= until, key > start)
+        with self._reading() as connection:
+            return [(row.wake_at, row.pk) for row in connection.execute(query.order_by(*key).limit(limit))]
+
+    def next_due(self, after: int) -> int | None:
+        """The first time behind `after` that an execution waits for."""
+        query = select(ROW.wake_at).where(text(TIMED), ROW.wake_at > after).order_by(ROW.wake_at).limit(1)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
 
     def ended_children_of_open(self) -> list[ExecutionRow]:
         """Executions that have ended while the one that waits for them has not."""
@@ -414,6 +454,12 @@ class Store:
         )
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def last_seq(self, pk: int) -> int:
+        """The number of a journal's newest event; 0 when there is none."""
+        with self._reading() as connection:
+            query = select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)
+            return connection.execute(query).scalar() or 0
 
     def snapshot(self, pk: int) -> tuple[int, bytes] | None:
         """The newest snapshot of an execution: how many events are in it, and the state after them."""
@@ -469,6 +515,7 @@ __all__ = [
     "KeyReused",
     "NotFound",
     "OwnershipLost",
+    "SaveTask",
     "Snapshot",
     "Stale",
     "Status",

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from workflow_engine.core.logging import get_logger
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
+from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.writes import (
     Append,
     DecideTriggerEvent,
@@ -36,6 +37,7 @@ from workflow_engine.models.writes import (
     MoveCursor,
     OwnershipLost,
     Run,
+    SaveTask,
     Snapshot,
     StoreUnavailable,
     TriggerEventRow,
@@ -81,7 +83,9 @@ class _Submission:
 class Writer:
     """The one writer of a database. `submit` from a running event loop; `done` is called in that loop."""
 
-    def __init__(self, dialect: str, ownership: Ownership, on_lost: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, dialect: str, ownership: Ownership | SharedAccess, on_lost: Callable[[], None] | None = None
+    ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
         self._queue: list[_Submission] = []
         self._wake = threading.Condition()
@@ -198,6 +202,7 @@ class Writer:
         events: list[Event] = []
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
+        tasks: list[SaveTask] = []
         deliveries: list[TriggerEventRow] = []
         decisions: list[TriggerEventRow] = []
         cursors: dict[str, str] = {}
@@ -214,6 +219,8 @@ class Writer:
                         inserts.append(write.row)
                     case Snapshot():
                         snapshots[write.pk] = write
+                    case SaveTask():
+                        tasks.append(write)
                     case InsertTriggerEvent():
                         deliveries.append(write.row)
                     case DecideTriggerEvent():
@@ -235,6 +242,8 @@ class Writer:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:
                     self._script.snapshot(cursor, list(snapshots.values()))
+                if tasks:
+                    self._script.save_tasks(cursor, tasks)
                 if deliveries:
                     self._script.deliver(cursor, deliveries)
                 if decisions:

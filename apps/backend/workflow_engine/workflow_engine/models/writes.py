@@ -86,6 +86,19 @@ class Snapshot(msgspec.Struct):
     data: bytes | None
 
 
+class SaveTask(msgspec.Struct):
+    """A task as an event of its execution leaves it. Made by models.tasks; submit it with that event."""
+
+    row: tuple[Any, ...]
+    """A row of `task`, which replaces the one that is there."""
+    assignees: list[tuple[str, str, int]]
+    """Rows of `task_assignee`."""
+    notices: list[tuple[str, int, int, int, str]]
+    """What to send: (task, number, due at, tries, error)."""
+    closed: str | None
+    """A task whose notices are called off."""
+
+
 class Decision(IntEnum):
     """Numbers of engine.v1.TriggerDecision: what became of a tick, delivery or message."""
 
@@ -143,6 +156,8 @@ class Run(msgspec.Struct):
     fail: Callable[[Exception], None]
 
 
-Write: TypeAlias = InsertExecution | Append | Snapshot | InsertTriggerEvent | DecideTriggerEvent | MoveCursor | Run
+Write: TypeAlias = (
+    InsertExecution | Append | Snapshot | SaveTask | InsertTriggerEvent | DecideTriggerEvent | MoveCursor | Run
+)
 Done: TypeAlias = Callable[[Exception | None], None]
 Writes: TypeAlias = Sequence[Write]

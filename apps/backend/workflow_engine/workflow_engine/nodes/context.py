@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,6 +97,25 @@ class Sandbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """How a provider of language models is reached."""
+
+    key: str = field(default="", repr=False)
+    base_url: str = ""
+    """Where it is, unless it is where it usually is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The language models that the operator lets everyone use."""
+
+    default: str = ""
+    """`provider:model`; empty when there is none."""
+    access: Mapping[str, ModelAccess] = field(default_factory=dict[str, ModelAccess])
+    """By provider."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file in a store."""
 
@@ -170,6 +189,7 @@ class Context:
     blobs: Blobs | None = None
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
+    models: Models = field(default_factory=Models)
     files: Folder | None = None
     commands: Commands | None = None
     handed_out: Redactor = field(default_factory=Redactor)

@@ -129,6 +129,8 @@ class OAuth2(_Http):
     """Sent as a bearer token."""
     refresh_token: SecretStr = SecretStr("")
     """Buys the next access token."""
+    base_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
+    """Where the service's API is, for node types that know a usual address."""
 
     def endpoints(self) -> Provider:
         """Where and how this client gets its tokens."""
@@ -388,6 +390,8 @@ class System:
     summary: str
     kinds: tuple[str, ...]
     documentation_url: str = ""
+    node_types: tuple[str, ...] = ()
+    """The node types for it; by default all that take one of its kinds."""
 
 
 SYSTEMS = (

@@ -6,6 +6,7 @@ Both runtimes use it. It touches the world only through the `Context` it is give
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from workflow_engine.engine.machine import failed_items
 from workflow_engine.engine.plan import PlanNode
 from workflow_engine.engine.shape import ERROR, RETURN, Effect, PortKind, RunMode, Shape
 from workflow_engine.engine.state import Perform, State, address
+from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.spec import (
     Call,
@@ -89,7 +91,7 @@ async def perform(
             started_at=started_at,
             failure=run.failure(error),
         )
-    return _event(task, result, started_at, clock())
+    return _event(context, task, result, started_at, clock())
 
 
 def without_secrets(failure: Failure, handed_out: Redactor) -> Failure:
@@ -111,8 +113,7 @@ def failure_of(error: Exception, node: PlanNode) -> Failure:
         case ExpressionError():
             return Failure("EXPRESSION_FAILED", error.message, field=error.field, hint=error.hint)
         case ValidationError():
-            first = problem(error.errors(include_url=False)[0])
-            return Failure("INVALID_PARAMETER", first.message, field=first.field, hint=first.suggestion)
+            return _invalid(error).failure
         case TimeoutError():
             return Failure(
                 "TIMEOUT",
@@ -128,7 +129,12 @@ def failure_of(error: Exception, node: PlanNode) -> Failure:
             )
 
 
-def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
+def _invalid(error: ValidationError, value: Any = None) -> NodeFailure:
+    first = problem(error.errors(include_url=False)[0], value)
+    return NodeFailure("INVALID_PARAMETER", first.message, field=first.field, hint=first.suggestion)
+
+
+def _event(context: Context, task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
     node, path, attempt = task.node.id, task.key[1], task.work.attempt
     match result:
         case Emit():
@@ -142,6 +148,7 @@ def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
                 spawned=result.spawn,
                 turn=task.work.turn,
                 usage=result.usage,
+                response=result.response,
             )
         case Suspend():
             return NodeSuspended(
@@ -155,6 +162,7 @@ def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
                 children=result.children,
                 detail=result.detail,
                 data=result.data,
+                tasks=[_with_id(context, task, asked) for asked in result.tasks],
             )
         case Iterate():
             return NodeIterated(at=at, node=node, path=path, turn=task.work.turn, items=result.items)
@@ -168,6 +176,13 @@ def _event(task: Perform, result: Result, started_at: int, at: int) -> AnyEvent:
                 on_failure=result.on_failure,
                 keep_order=result.keep_order,
             )
+
+
+def _with_id(context: Context, task: Perform, asked: Task) -> Task:
+    """The task with an id that is the same each time the attempt asks for it."""
+    work = task.work
+    where = f"{context.execution_id}:{address(task.node.id, task.key[1])}:{work.turn}:{work.attempt}:{asked.key}"
+    return msgspec.structs.replace(asked, id="task_" + hashlib.sha256(where.encode()).hexdigest()[:26])
 
 
 class _Attempt:
@@ -312,7 +327,10 @@ class _Attempt:
         if node.prepared is not None:
             return node.prepared  # type: ignore[no-any-return]
         resolved = node.template.resolve(self.scope(item, index, from_ai))
-        parameters = kind.parameters.model_validate(resolved)
+        try:
+            parameters = kind.parameters.model_validate(resolved)
+        except ValidationError as error:
+            raise _invalid(error, resolved) from None
         if node.template.is_static:
             node.prepared = parameters
         return parameters
@@ -381,7 +399,7 @@ def _with_lineage(result: Result, index: int) -> Result:
     if not isinstance(result, Emit):
         return result
     outputs = {port: _from(items, (index,)) for port, items in result.outputs.items()}
-    return Emit(outputs, result.spawn, result.usage)
+    return msgspec.structs.replace(result, outputs=outputs)
 
 
 def _from(items: Items, sources: tuple[int, ...]) -> Items:

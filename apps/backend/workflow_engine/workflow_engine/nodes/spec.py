@@ -17,7 +17,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
@@ -29,6 +29,7 @@ from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, fl
 from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
+from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
 
 
@@ -66,6 +67,8 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     spawn: list[ChildSpec] = []
     """Executions to start along with this result; nobody waits for them."""
     usage: dict[str, Json] = {}
+    response: dict[str, Json] = {}
+    """For a caller who waits for the items: `status` and `headers` of an HTTP response."""
 
 
 class Suspend(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +82,8 @@ class Suspend(msgspec.Struct, frozen=True, gc=False):
     """For the status: what is waited for, in words."""
     data: dict[str, Json] = {}
     """Given back in `call.resume.data`."""
+    tasks: list[Task] = []
+    """What to ask of people; when all are decided, or time is up, `call.resume.settled` tells what became of each."""
 
 
 class Iterate(msgspec.Struct, frozen=True, gc=False):
@@ -154,6 +159,12 @@ class Steps:
         """What the step gave; None when it has not been done."""
         return self._done.get(key)
 
+    def within(self, name: str) -> Steps:
+        """The steps of one part of the work: their names are told apart from those of others by `name`."""
+        prefix = f"{name}:"
+        done = {key.removeprefix(prefix): value for key, value in self._done.items() if key.startswith(prefix)}
+        return Steps(done, lambda key, value, usage: self.put(prefix + key, value, usage))
+
     async def put(self, key: str, value: Json, usage: dict[str, Json] | None = None) -> None:
         """Stores what a step gave, and what it consumed."""
         if key in self._done:
@@ -220,7 +231,7 @@ class Part:
         """A call for the part's own code: its parameters resolved for the binder's item, its own credentials and parts.
 
         `from_ai` are the arguments that a model gave, `key` sets this use apart from other ones of the same attempt in
-        the idempotency key. Raises ExpressionError, ValidationError.
+        the idempotency key. Raises ExpressionError, and NodeFailure INVALID_PARAMETER.
         """
         return self.calling(from_ai, key)
 
@@ -293,7 +304,7 @@ class Node(Generic[P]):
         except ValidationError as failed:
             has_expressions = _holds_expression(parameters)
             return [
-                problem(error)
+                problem(error, parameters)
                 for error in failed.errors(include_url=False)
                 if not _waits_for_expression(error, has_expressions)
             ]
@@ -329,10 +340,25 @@ def _waits_for_expression(error: Any, has_expressions: bool) -> bool:
     return has_expressions and error["type"] in ("value_error", "assertion_error")
 
 
-def problem(error: Any) -> ParameterProblem:
-    """A Pydantic error in our words."""
+def _path(location: tuple[str | int, ...], value: Any) -> Iterator[str | int]:
+    """The way to a field. Pydantic also names the variant that it chose on the way, which people did not write."""
+    for position, part in enumerate(location):
+        if isinstance(value, dict) and part not in value and position < len(location) - 1:
+            continue
+        yield part
+        match value:
+            case dict():
+                value = value.get(part)
+            case list() if isinstance(part, int) and part < len(value):
+                value = value[part]
+            case _:
+                value = None
+
+
+def problem(error: Any, value: Any = None) -> ParameterProblem:
+    """A Pydantic error in our words. `value` is what was validated; it tells names of fields from those of variants."""
     place = ""
-    for part in error["loc"]:
+    for part in _path(error["loc"], value):
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     match error["type"]:
         case "missing":

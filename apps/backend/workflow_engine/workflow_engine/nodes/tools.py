@@ -26,13 +26,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import ValidationError
-
 from workflow_engine.engine.expressions import Argument, ExpressionError
 from workflow_engine.engine.items import Items, Json
 from workflow_engine.engine.shape import TOOL, Effect, Port
 from workflow_engine.nodes.schema import member, violation
-from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Parameters, Part, Result, emit, problem
+from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Parameters, Part, Result, emit
 
 P = TypeVar("P", bound=Parameters)
 LONGEST_NAME = 64
@@ -143,9 +141,6 @@ def action_tool(part: Part, *, name: str = "", description: str = "") -> Tool:
     async def use(arguments: dict[str, Json], key: str) -> Json:
         try:
             asked = part.call(arguments, key)
-        except ValidationError as failed:
-            first = problem(failed.errors(include_url=False)[0])
-            raise NodeFailure("INVALID_ARGUMENTS", first.message, field=first.field, hint=first.suggestion) from None
         except ExpressionError as failed:
             raise NodeFailure("INVALID_ARGUMENTS", failed.message, field=failed.field, hint=failed.hint) from None
         result = part.kind.run(asked)

@@ -183,6 +183,8 @@ class _WaitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitKind.Val
     """Someone who resumes it (ResumeExecution)."""
     WAIT_KIND_RATE_LIMIT: _WaitKind.ValueType  # 8
     """Not started: the workflow's rate limit lets no more start for now."""
+    WAIT_KIND_TASK: _WaitKind.ValueType  # 9
+    """People (AnswerTask)."""
 
 class WaitKind(_WaitKind, metaclass=_WaitKindEnumTypeWrapper):
     """What something waits for."""
@@ -205,6 +207,8 @@ WAIT_KIND_PAUSED: WaitKind.ValueType  # 7
 """Someone who resumes it (ResumeExecution)."""
 WAIT_KIND_RATE_LIMIT: WaitKind.ValueType  # 8
 """Not started: the workflow's rate limit lets no more start for now."""
+WAIT_KIND_TASK: WaitKind.ValueType  # 9
+"""People (AnswerTask)."""
 Global___WaitKind: _TypeAlias = WaitKind  # noqa: Y015
 
 class _EventType:
@@ -251,6 +255,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The execution ended."""
     EVENT_TYPE_STEP_SUCCEEDED: _EventType.ValueType  # 18
     """One step of a run that takes many is done."""
+    EVENT_TYPE_TASK_ANSWERED: _EventType.ValueType  # 19
+    """A person answered a task."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What a journal event says."""
@@ -293,6 +299,8 @@ EVENT_TYPE_EXECUTION_ENDED: EventType.ValueType  # 17
 """The execution ended."""
 EVENT_TYPE_STEP_SUCCEEDED: EventType.ValueType  # 18
 """One step of a run that takes many is done."""
+EVENT_TYPE_TASK_ANSWERED: EventType.ValueType  # 19
+"""A person answered a task."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _Resolution:
@@ -733,6 +741,7 @@ class WaitReason(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     SIGNAL_FIELD_NUMBER: _builtins.int
     EXECUTION_IDS_FIELD_NUMBER: _builtins.int
+    TASK_IDS_FIELD_NUMBER: _builtins.int
     kind: Global___WaitKind.ValueType
     """What it waits for."""
     address: _builtins.str
@@ -749,6 +758,10 @@ class WaitReason(_message.Message):
     def execution_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Children that have not ended."""
 
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tasks that want an answer."""
+
     def __init__(
         self,
         *,
@@ -758,10 +771,11 @@ class WaitReason(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         signal: _builtins.str = ...,
         execution_ids: _abc.Iterable[_builtins.str] | None = ...,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "detail", b"detail", "execution_ids", b"execution_ids", "kind", b"kind", "signal", b"signal", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "detail", b"detail", "execution_ids", b"execution_ids", "kind", b"kind", "signal", b"signal", "task_ids", b"task_ids", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ Other people's systems: integrations, credentials, tools; and what starts execut
 
 from collections import abc as _abc
 from workflow_engine.proto import execution_pb2 as _execution_pb2
+from workflow_engine.proto import workflow_pb2 as _workflow_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -30,7 +31,7 @@ class _OverlapPolicy:
 class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverlapPolicy.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OVERLAP_POLICY_UNSPECIFIED: _OverlapPolicy.ValueType  # 0
-    """As OVERLAP_POLICY_SKIP."""
+    """As the trigger's type has it: SKIP for schedules, ALLOW for all others. For a backfill BUFFER_ALL."""
     OVERLAP_POLICY_SKIP: _OverlapPolicy.ValueType  # 1
     """Nothing, and a record says so."""
     OVERLAP_POLICY_BUFFER_ONE: _OverlapPolicy.ValueType  # 2
@@ -46,7 +47,7 @@ class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
     """What a tick does while the execution of an earlier one still runs."""
 
 OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
-"""As OVERLAP_POLICY_SKIP."""
+"""As the trigger's type has it: SKIP for schedules, ALLOW for all others. For a backfill BUFFER_ALL."""
 OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 1
 """Nothing, and a record says so."""
 OVERLAP_POLICY_BUFFER_ONE: OverlapPolicy.ValueType  # 2
@@ -1079,6 +1080,26 @@ class Trigger(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class CredentialsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     NODE_ID_FIELD_NUMBER: _builtins.int
@@ -1094,6 +1115,8 @@ class Trigger(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     workflow_id: _builtins.str
@@ -1116,6 +1139,8 @@ class Trigger(_message.Message):
     """Changes with every change."""
     webhook_url: _builtins.str
     """Where deliveries go, for a webhook."""
+    problem: _builtins.str
+    """Why it does not do what it should: it paused itself, or its source can not be reached. Empty when all is well."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """As the type's JSON Schema says."""
@@ -1131,6 +1156,10 @@ class Trigger(_message.Message):
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
+
+    @_builtins.property
+    def credentials(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Credential id by slot."""
 
     def __init__(
         self,
@@ -1150,10 +1179,12 @@ class Trigger(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         webhook_url: _builtins.str = ...,
+        problem: _builtins.str = ...,
+        credentials: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["catch_up_window", b"catch_up_window", "created_at", b"created_at", "next_at", b"next_at", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_limit", b"catch_up_limit", "catch_up_window", b"catch_up_window", "condition", b"condition", "created_at", b"created_at", "etag", b"etag", "id", b"id", "next_at", b"next_at", "node_id", b"node_id", "overlap", b"overlap", "parameters", b"parameters", "pause_on_failure", b"pause_on_failure", "paused", b"paused", "type", b"type", "webhook_url", b"webhook_url", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_limit", b"catch_up_limit", "catch_up_window", b"catch_up_window", "condition", b"condition", "created_at", b"created_at", "credentials", b"credentials", "etag", b"etag", "id", b"id", "next_at", b"next_at", "node_id", b"node_id", "overlap", b"overlap", "parameters", b"parameters", "pause_on_failure", b"pause_on_failure", "paused", b"paused", "problem", b"problem", "type", b"type", "webhook_url", b"webhook_url", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1172,6 +1203,8 @@ class TriggerEvent(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     trigger_id: _builtins.str
@@ -1182,6 +1215,8 @@ class TriggerEvent(_message.Message):
     """The execution it started."""
     detail: _builtins.str
     """Why, in words."""
+    count: _builtins.int
+    """How many ticks this record stands for; more than one where a downtime's ticks were skipped together."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it was due or came."""
@@ -1189,6 +1224,10 @@ class TriggerEvent(_message.Message):
     @_builtins.property
     def decided_at(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
+
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them was due."""
 
     def __init__(
         self,
@@ -1200,10 +1239,12 @@ class TriggerEvent(_message.Message):
         decision: Global___TriggerDecision.ValueType = ...,
         execution_id: _builtins.str = ...,
         detail: _builtins.str = ...,
+        count: _builtins.int = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at", "last_at", b"last_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "decided_at", b"decided_at", "decision", b"decision", "detail", b"detail", "execution_id", b"execution_id", "id", b"id", "trigger_id", b"trigger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "count", b"count", "decided_at", b"decided_at", "decision", b"decision", "detail", b"detail", "execution_id", b"execution_id", "id", b"id", "last_at", b"last_at", "trigger_id", b"trigger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1803,10 +1844,13 @@ class BackfillTriggerRequest(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     trigger_id: _builtins.str
     """The schedule."""
     overlap: Global___OverlapPolicy.ValueType
     """What a tick does while an earlier one's execution runs."""
+    idempotency_key: _builtins.str
+    """The same key again fires no tick a second time, so that a backfill that broke off can be called again."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Last time."""
@@ -1817,10 +1861,11 @@ class BackfillTriggerRequest(_message.Message):
         trigger_id: _builtins.str = ...,
         to: _timestamp_pb2.Timestamp | None = ...,
         overlap: Global___OverlapPolicy.ValueType = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "overlap", b"overlap", "to", b"to", "trigger_id", b"trigger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "idempotency_key", b"idempotency_key", "overlap", b"overlap", "to", b"to", "trigger_id", b"trigger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1835,32 +1880,201 @@ class BackfillTriggerResponse(_message.Message):
     SUCCESS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
     success: _builtins.bool
     """It worked."""
     message: _builtins.str
     """What was done."""
     started: _builtins.int
-    """How many executions."""
+    """How many executions were started, or wait for their turn."""
+    skipped: _builtins.int
+    """How many ticks started nothing; ListTriggerEvents says why."""
     def __init__(
         self,
         *,
         success: _builtins.bool = ...,
         message: _builtins.str = ...,
         started: _builtins.int = ...,
+        skipped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "started", b"started", "success", b"success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "skipped", b"skipped", "started", b"started", "success", b"success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BackfillTriggerResponse: _TypeAlias = BackfillTriggerResponse  # noqa: Y015
 
 @_typing.final
+class ReplayTriggerEventRequest(_message.Message):
+    """Delivers again what came once, whatever became of it then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """The event."""
+    idempotency_key: _builtins.str
+    """The same key again starts nothing."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayTriggerEventRequest: _TypeAlias = ReplayTriggerEventRequest  # noqa: Y015
+
+@_typing.final
+class ReplayTriggerEventResponse(_message.Message):
+    """What became of it this time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """It worked."""
+    message: _builtins.str
+    """What was done."""
+    @_builtins.property
+    def event(self) -> Global___TriggerEvent:
+        """The decision, and the execution."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        event: Global___TriggerEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayTriggerEventResponse: _TypeAlias = ReplayTriggerEventResponse  # noqa: Y015
+
+@_typing.final
+class ListenTriggerRequest(_message.Message):
+    """Waits for a call of a webhook's test URL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow, whose draft is run."""
+    node_id: _builtins.str
+    """The trigger node."""
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long; two minutes when absent."""
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "timeout", b"timeout", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenTriggerRequest: _TypeAlias = ListenTriggerRequest  # noqa: Y015
+
+@_typing.final
+class ListenTriggerResponse(_message.Message):
+    """First the test URL, once it listens; then, when it was called, the execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """It listens, or was called."""
+    message: _builtins.str
+    """What happened."""
+    url: _builtins.str
+    """Where to send the test call."""
+    execution_id: _builtins.str
+    """The execution of the draft that it started."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        url: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "message", b"message", "success", b"success", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenTriggerResponse: _TypeAlias = ListenTriggerResponse  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """Something that waits for a person."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ID_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
@@ -1875,6 +2089,15 @@ class Task(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the server."""
     execution_id: _builtins.str
@@ -1891,6 +2114,14 @@ class Task(_message.Message):
     """What it is about; Markdown."""
     quorum: _builtins.int
     """How many answers it takes."""
+    workflow_id: _builtins.str
+    """The workflow of the execution."""
+    node_id: _builtins.str
+    """The node that asks."""
+    refusals: _builtins.int
+    """For an approval: how many refusals refuse it."""
+    decision: _builtins.str
+    """How it was decided: `approved`, `refused`, the choice, or `answered`; empty otherwise."""
     @_builtins.property
     def schema(self) -> _struct_pb2.Struct:
         """JSON Schema of the answer."""
@@ -1911,6 +2142,26 @@ class Task(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when."""
 
+    @_builtins.property
+    def data(self) -> _struct_pb2.Struct:
+        """For an edit: the data as it is; for others, what helps to answer."""
+
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """To look at, by name."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Words for votes, for example what the button for `approved` says; the reader's language where one is missing."""
+
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided, expired or was called off."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskNotice]:
+        """Messages about it; only in GetTask."""
+
     def __init__(
         self,
         *,
@@ -1927,14 +2178,73 @@ class Task(_message.Message):
         answers: _abc.Iterable[Global___TaskAnswer] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        workflow_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        refusals: _builtins.int = ...,
+        data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+        decision: _builtins.str = ...,
+        notices: _abc.Iterable[Global___TaskNotice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "schema", b"schema"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "created_at", b"created_at", "data", b"data", "expires_at", b"expires_at", "schema", b"schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answers", b"answers", "assignees", b"assignees", "created_at", b"created_at", "execution_id", b"execution_id", "expires_at", b"expires_at", "id", b"id", "kind", b"kind", "quorum", b"quorum", "schema", b"schema", "status", b"status", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answers", b"answers", "assignees", b"assignees", "closed_at", b"closed_at", "created_at", b"created_at", "data", b"data", "decision", b"decision", "execution_id", b"execution_id", "expires_at", b"expires_at", "files", b"files", "id", b"id", "kind", b"kind", "labels", b"labels", "node_id", b"node_id", "notices", b"notices", "quorum", b"quorum", "refusals", b"refusals", "schema", b"schema", "status", b"status", "text", b"text", "title", b"title", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class TaskNotice(_message.Message):
+    """A message about a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    OCCASION_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    SENT_AT_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """How it goes out, for example `email`."""
+    to: _builtins.str
+    """Who gets it."""
+    occasion: _builtins.str
+    """`asked`, `reminder` or `escalation`."""
+    tries: _builtins.int
+    """How often it was tried."""
+    error: _builtins.str
+    """Why the last try failed."""
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is to be sent, or to be tried again; absent when nothing is left to do."""
+
+    @_builtins.property
+    def sent_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was sent."""
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.str = ...,
+        to: _builtins.str = ...,
+        occasion: _builtins.str = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        sent_at: _timestamp_pb2.Timestamp | None = ...,
+        tries: _builtins.int = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "sent_at", b"sent_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "due_at", b"due_at", "error", b"error", "occasion", b"occasion", "sent_at", b"sent_at", "to", b"to", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskNotice: _TypeAlias = TaskNotice  # noqa: Y015
 
 @_typing.final
 class TaskAnswer(_message.Message):
@@ -1942,11 +2252,36 @@ class TaskAnswer(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     USER_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    VIA_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Who."""
+    via: _builtins.str
+    """How it came: `rpc`, `link` or `chat`."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1955,16 +2290,22 @@ class TaskAnswer(_message.Message):
     def data(self) -> _struct_pb2.Struct:
         """What."""
 
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """Files that came with it, by the name of their field."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
+        via: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "files", b"files", "user_id", b"user_id", "via", b"via"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1981,6 +2322,7 @@ class ListTasksRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """That this person may answer."""
     execution_id: _builtins.str
@@ -1989,6 +2331,8 @@ class ListTasksRequest(_message.Message):
     """How many at most; 50 when 0."""
     page_token: _builtins.str
     """From the last answer, to go on where it ended."""
+    workflow_id: _builtins.str
+    """Of this workflow only."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___TaskStatus.ValueType]:
         """With one of these statuses only."""
@@ -2001,10 +2345,11 @@ class ListTasksRequest(_message.Message):
         execution_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limit", b"limit", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limit", b"limit", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2106,9 +2451,31 @@ class AnswerTaskRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _workflow_pb2.BinaryRef: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _workflow_pb2.BinaryRef | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TASK_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The task."""
     user_id: _builtins.str
@@ -2117,16 +2484,21 @@ class AnswerTaskRequest(_message.Message):
     def data(self) -> _struct_pb2.Struct:
         """The answer, as the task's schema says."""
 
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, _workflow_pb2.BinaryRef]:
+        """Files that the schema asks for (members of format `binary`), by the name of their field."""
+
     def __init__(
         self,
         *,
         task_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         data: _struct_pb2.Struct | None = ...,
+        files: _abc.Mapping[_builtins.str, _workflow_pb2.BinaryRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "files", b"files", "task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

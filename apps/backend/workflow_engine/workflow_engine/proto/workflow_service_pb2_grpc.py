@@ -2169,6 +2169,16 @@ class TriggerServiceStub:
                 request_serializer=engine_dot_integration__pb2.BackfillTriggerRequest.SerializeToString,
                 response_deserializer=engine_dot_integration__pb2.BackfillTriggerResponse.FromString,
                 _registered_method=True)
+        self.ReplayTriggerEvent = channel.unary_unary(
+                '/engine.v1.TriggerService/ReplayTriggerEvent',
+                request_serializer=engine_dot_integration__pb2.ReplayTriggerEventRequest.SerializeToString,
+                response_deserializer=engine_dot_integration__pb2.ReplayTriggerEventResponse.FromString,
+                _registered_method=True)
+        self.ListenTrigger = channel.unary_stream(
+                '/engine.v1.TriggerService/ListenTrigger',
+                request_serializer=engine_dot_integration__pb2.ListenTriggerRequest.SerializeToString,
+                response_deserializer=engine_dot_integration__pb2.ListenTriggerResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/engine.v1.TriggerService/ListTasks',
                 request_serializer=engine_dot_integration__pb2.ListTasksRequest.SerializeToString,
@@ -2267,6 +2277,20 @@ class TriggerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayTriggerEvent(self, request, context):
+        """Delivers again what came once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListenTrigger(self, request, context):
+        """Runs the draft once, for the next call of a webhook's test URL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTasks(self, request, context):
         """What waits for people.
         """
@@ -2345,6 +2369,16 @@ def add_TriggerServiceServicer_to_server(servicer, server):
                     servicer.BackfillTrigger,
                     request_deserializer=engine_dot_integration__pb2.BackfillTriggerRequest.FromString,
                     response_serializer=engine_dot_integration__pb2.BackfillTriggerResponse.SerializeToString,
+            ),
+            'ReplayTriggerEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayTriggerEvent,
+                    request_deserializer=engine_dot_integration__pb2.ReplayTriggerEventRequest.FromString,
+                    response_serializer=engine_dot_integration__pb2.ReplayTriggerEventResponse.SerializeToString,
+            ),
+            'ListenTrigger': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListenTrigger,
+                    request_deserializer=engine_dot_integration__pb2.ListenTriggerRequest.FromString,
+                    response_serializer=engine_dot_integration__pb2.ListenTriggerResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -2660,6 +2694,60 @@ class TriggerService:
             '/engine.v1.TriggerService/BackfillTrigger',
             engine_dot_integration__pb2.BackfillTriggerRequest.SerializeToString,
             engine_dot_integration__pb2.BackfillTriggerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayTriggerEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.TriggerService/ReplayTriggerEvent',
+            engine_dot_integration__pb2.ReplayTriggerEventRequest.SerializeToString,
+            engine_dot_integration__pb2.ReplayTriggerEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListenTrigger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/engine.v1.TriggerService/ListenTrigger',
+            engine_dot_integration__pb2.ListenTriggerRequest.SerializeToString,
+            engine_dot_integration__pb2.ListenTriggerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -655,6 +655,10 @@ class TriggerServiceStub:
     """Lets it fire again."""
     BackfillTrigger: _grpc.UnaryUnaryMultiCallable[_integration_pb2.BackfillTriggerRequest, _integration_pb2.BackfillTriggerResponse]
     """Fires for the times in a past span."""
+    ReplayTriggerEvent: _grpc.UnaryUnaryMultiCallable[_integration_pb2.ReplayTriggerEventRequest, _integration_pb2.ReplayTriggerEventResponse]
+    """Delivers again what came once."""
+    ListenTrigger: _grpc.UnaryStreamMultiCallable[_integration_pb2.ListenTriggerRequest, _integration_pb2.ListenTriggerResponse]
+    """Runs the draft once, for the next call of a webhook's test URL."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_integration_pb2.ListTasksRequest, _integration_pb2.ListTasksResponse]
     """What waits for people."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_integration_pb2.GetTaskRequest, _integration_pb2.GetTaskResponse]
@@ -689,6 +693,10 @@ class TriggerServiceAsyncStub(TriggerServiceStub):
     """Lets it fire again."""
     BackfillTrigger: _aio.UnaryUnaryMultiCallable[_integration_pb2.BackfillTriggerRequest, _integration_pb2.BackfillTriggerResponse]  # type: ignore[assignment]
     """Fires for the times in a past span."""
+    ReplayTriggerEvent: _aio.UnaryUnaryMultiCallable[_integration_pb2.ReplayTriggerEventRequest, _integration_pb2.ReplayTriggerEventResponse]  # type: ignore[assignment]
+    """Delivers again what came once."""
+    ListenTrigger: _aio.UnaryStreamMultiCallable[_integration_pb2.ListenTriggerRequest, _integration_pb2.ListenTriggerResponse]  # type: ignore[assignment]
+    """Runs the draft once, for the next call of a webhook's test URL."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_integration_pb2.ListTasksRequest, _integration_pb2.ListTasksResponse]  # type: ignore[assignment]
     """What waits for people."""
     GetTask: _aio.UnaryUnaryMultiCallable[_integration_pb2.GetTaskRequest, _integration_pb2.GetTaskResponse]  # type: ignore[assignment]
@@ -786,6 +794,22 @@ class TriggerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_integration_pb2.BackfillTriggerResponse, _abc.Awaitable[_integration_pb2.BackfillTriggerResponse]]:
         """Fires for the times in a past span."""
+
+    @_abc_1.abstractmethod
+    def ReplayTriggerEvent(
+        self,
+        request: _integration_pb2.ReplayTriggerEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integration_pb2.ReplayTriggerEventResponse, _abc.Awaitable[_integration_pb2.ReplayTriggerEventResponse]]:
+        """Delivers again what came once."""
+
+    @_abc_1.abstractmethod
+    def ListenTrigger(
+        self,
+        request: _integration_pb2.ListenTriggerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_integration_pb2.ListenTriggerResponse], _abc.AsyncIterator[_integration_pb2.ListenTriggerResponse]]:
+        """Runs the draft once, for the next call of a webhook's test URL."""
 
     @_abc_1.abstractmethod
     def ListTasks(

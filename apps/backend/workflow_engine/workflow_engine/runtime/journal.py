@@ -50,5 +50,9 @@ async def whole(blobs: Blobs | None, data: bytes) -> bytes:
     if data[:1] != ELSEWHERE:
         return data
     assert blobs is not None, "a journal with blobs is read without the blob store"
-    id = data[1:].decode()
+    return await read_blob(blobs, data[1:].decode())
+
+
+async def read_blob(blobs: Blobs, id: str) -> bytes:
+    """All bytes of a blob."""
     return b"".join([chunk async for chunk in blobs.read(BinaryRef(id, 0, MEDIA_TYPE, ""))])

@@ -6,14 +6,14 @@ in meanwhile leaves with the next. The store's writer puts the commits of all ex
 a commit is done do the effects start that it allowed, do callers get their answer and watchers see the events. Pure
 nodes need no barrier: they run at once, between two commits.
 
-An execution that only waits leaves memory; a heap of due times and the signals themselves bring it back. After a crash
-the journal is replayed: what was stored is not run again, what was not stored is.
+An execution that only waits leaves memory without a trace: what is due is found in the store, when one alarm, set for
+whoever is next, rings; signals and children name whom they wake. After a crash the journal is replayed: what was
+stored is not run again, what was not stored is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from workflow_engine.core.clock import Clock
+from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine import machine, snapshot
@@ -30,7 +30,6 @@ from workflow_engine.engine.events import (
     CancelRequested,
     ChildEnded,
     ChildResult,
-    ChildSpec,
     ExecutionEnded,
     ExecutionStarted,
     ItemSucceeded,
@@ -38,12 +37,11 @@ from workflow_engine.engine.events import (
     StepSucceeded,
     encode,
 )
-from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.history import History, is_waiting
-from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs
+from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, parse_address
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, address, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
@@ -54,13 +52,22 @@ from workflow_engine.models.store import (
     StoreUnavailable,
     Write,
 )
+from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.families import (
+    ERROR_MODE,
+    SUBWORKFLOW_MODE,
+    child_result,
+    error_children,
+    group_of,
+    same_request,
+)
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
-from workflow_engine.utils.json import dumps
+from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -74,7 +81,10 @@ SNAPSHOT_EVENTS = 500
 """Events after which a state is worth a snapshot."""
 SNAPSHOT_BYTES = 64
 """Bytes of the last snapshot for which one more event must have come: a large state is written less often."""
-SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
+DUE_AT_ONCE = 500
+"""Executions woken side by side when many are due."""
+RING_AGAIN = 5_000
+"""Milliseconds until those that could not be woken, because of a fault of ours, are tried again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,8 +116,9 @@ class _Live:
     admitted: bool = True
     on_stored: list[asyncio.Future[None]] = field(default_factory=list["asyncio.Future[None]"])
     wake_at: int | None = None
-    alarm: int | None = None
-    """The wake-up that stands in the heap of alarms."""
+    alarm: Alarm | None = None
+    """Rings at `alarm_at`."""
+    alarm_at: int | None = None
     yielding: bool = False
 
 
@@ -132,14 +143,17 @@ class LocalRuntime:
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
         self._loading: dict[int, asyncio.Future[None]] = {}
-        self._asleep: dict[int, int] = {}
-        """Evicted executions by pk, with the time they wake, or 0."""
-        self._alarms: list[tuple[int, int]] = []
-        """A heap of (epoch ms, pk)."""
-        self._alarm: Any = None
+        self._due: int | None = None
+        """When the first of those that sleep has to be woken, as far as is known."""
+        self._woken_until = 0
+        """Who is due up to then has been woken."""
+        self._alarm: Alarm | None = None
+        """Rings when somebody is due."""
+        self._is_waking = False
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
         self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._keys: dict[tuple[str, str], asyncio.Future[str]] = {}
+        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
+        """The start that is under way for a workflow and idempotency key."""
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
         self._backlog: deque[tuple[_Live, Perform]] = deque()
@@ -154,29 +168,44 @@ class LocalRuntime:
     # the promise
 
     async def open(self) -> None:
-        after, to_load = 0, list[ExecutionRow]()
-        while rows := await asyncio.to_thread(self._store.open_executions, after, 1_000):
+        # Slots that are held come before the queue for those that are free.
+        for digest in await asyncio.to_thread(self._store.digests_asleep):
+            plan = await self._plan_again(digest)
+            if plan is not None and plan.limits:
+                async for row in self._all(partial(self._store.executions_asleep, digest)):
+                    await self._take_slot_again(row, plan)
+        busy: list[ExecutionRow] = []
+        async for row in self._all(self._store.busy_executions):
+            plan = await self._plan_again(row.digest)
+            if plan is None:
+                continue
+            if plan.limits and row.status is not Status.NEW:
+                await self._take_slot_again(row, plan)
+            busy.append(row)
+        for row in busy:
+            await self._load(row)
+        self._look_by(self._clock.now_ms())
+        self._do(self._tell_parents_again)
+
+    async def _plan_again(self, digest: str) -> Plan | None:
+        try:
+            return await self._definitions.plan(digest)
+        except RuntimeFailure as failure:
+            # One definition that this release can not run must not keep all others from running.
+            log.error("executions_not_taken_up", digest=digest, error=failure.message)
+            return None
+
+    async def _take_slot_again(self, row: ExecutionRow, plan: Plan) -> None:
+        group = group_of(plan, row.workflow_id, [] if plan.concurrency_key.is_static else await self._input(row))
+        self._admission.take(row.pk, group, plan.limits, row.started_at or row.created_at)
+
+    @staticmethod
+    async def _all(page: Callable[[int, int], list[ExecutionRow]]) -> AsyncIterator[ExecutionRow]:
+        after = 0
+        while rows := await asyncio.to_thread(page, after, 1_000):
             after = rows[-1].pk
             for row in rows:
-                try:
-                    plan = await self._definitions.plan(row.digest)
-                except RuntimeFailure as failure:
-                    # One definition that this release can not run must not keep all others from running.
-                    log.error("execution_not_taken_up", execution_id=row.id, error=failure.message)
-                    continue
-                if plan.limits and row.status is not Status.NEW:
-                    group = _group(plan, row.workflow_id, await self._input(row))
-                    self._admission.take(row.pk, group, plan.limits, row.started_at or row.created_at)
-                if row.status in (Status.WAITING, Status.PAUSED):
-                    self._sleep(row.pk, row.wake_at)
-                else:
-                    to_load.append(row)
-        # Slots that are held come before the queue for those that are free.
-        for row in to_load:
-            await self._load(row)
-        # A child may have ended in the last life without its parent having been told.
-        for child in await asyncio.to_thread(self._store.ended_children_of_open):
-            self._do(self._tell_again, child)
+                yield row
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
@@ -208,23 +237,17 @@ class LocalRuntime:
         key = (start.workflow_id, start.idempotency_key)
         if not start.idempotency_key:
             return await self._start(start)
-        if (running := self._keys.get(key)) is not None:
-            await asyncio.wait([running])
-        if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-            if row.request_digest != start.request_digest:
-                raise RuntimeFailure(
-                    "IDEMPOTENCY_KEY_REUSED",
-                    f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-                )
-            return row.id
-        if key in self._keys:
-            return await self.start(start)
-        self._keys[key] = future = asyncio.get_running_loop().create_future()
+        # One at a time: who looked before the first was stored would start a second.
+        while (another := self._keys.get(key)) is not None:
+            await asyncio.wait([another])
+        self._keys[key] = turn = asyncio.get_running_loop().create_future()
         try:
-            return await self._start(start)
+            if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is None:
+                return await self._start(start)
         finally:
             del self._keys[key]
-            future.set_result("")
+            turn.set_result(None)
+        return same_request(start, row)
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._closing:
@@ -256,6 +279,8 @@ class LocalRuntime:
         if live is None:
             raise RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
         if not machine.expects(live.state, event):
+            # What makes it mean nothing may be news itself; whoever is refused finds it stored.
+            await self._stored(live)
             return False
         if not live.admitted and isinstance(event, CancelRequested):
             self._admit(live)
@@ -296,15 +321,7 @@ class LocalRuntime:
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
     async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        state, history, now = machine.new(plan), History(plan), self._clock.now_ms()
-        started = ExecutionStarted(at=now, execution_id="test", seed=0, input=input, only=node)
-        machine.apply(state, started)
-        history.feed(started)
-        state.outputs = {(plan.by_name[name], ()): ports for name, ports in outputs.items() if name in plan.by_name}
-        for task in machine.decide(state, now).perform:
-            context = self._services(Context("test", plan.workflow_id, now, timezone=plan.timezone))
-            history.feed(await perform(state, task, context, self._clock.now_ms))
-        return history
+        return await try_node(plan, node, input, outputs, self._clock, self._services)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
@@ -380,7 +397,7 @@ class LocalRuntime:
             retried_from=start.retried_from,
             priority=start.priority,
         )
-        group = _group(plan, start.workflow_id, start.input) if plan.limits else ""
+        group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
         self._remember(live)
         self._take_in(
@@ -455,7 +472,7 @@ class LocalRuntime:
             for event in ready.append:
                 self._record(live, event)
                 if isinstance(event, ExecutionEnded):
-                    live.children += self._error_workflow(live, event)
+                    live.children += error_children(live.row, state.plan, event)
             for key in ready.abort:
                 self._abort(live, key)
             live.children += ready.start
@@ -542,6 +559,7 @@ class LocalRuntime:
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
+        writes += self._tasks(live)
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -560,6 +578,12 @@ class LocalRuntime:
             return False
 
         return writes, done
+
+    def _tasks(self, live: _Live) -> list[Write]:
+        """What people see of the tasks that the leaving events are about."""
+        changes, live.state.tasks = live.state.tasks, []
+        now = self._clock.now_ms()
+        return [saving(live.row, each, address(each.node, each.path), now) for each in changes]
 
     def _snapshot(self, live: _Live) -> list[Write]:
         """What keeps a long run from being replayed from its first event."""
@@ -604,10 +628,10 @@ class LocalRuntime:
             self._finish(live)
         elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
             self._forget(live)
-            self._sleep(live.row.pk, live.wake_at)
-        elif live.wake_at is not None and live.wake_at != live.alarm:
-            live.alarm = live.wake_at
-            self._set_alarm(live.wake_at, live.row.pk)
+            if live.wake_at is not None:
+                self._wake_by(live.wake_at, live.row.pk)
+        else:
+            self._set_alarm(live)
 
     def _discard(self, live: _Live) -> None:
         self._forget(live)
@@ -753,16 +777,6 @@ class LocalRuntime:
                         return False
         return True
 
-    def _error_workflow(self, live: _Live, event: ExecutionEnded) -> list[StartChild]:
-        workflow_id = live.state.plan.error_workflow
-        # An error workflow that fails would otherwise start itself for ever.
-        if event.status != "ERROR" or not workflow_id or live.row.mode == ERROR_MODE:
-            return []
-        ended = Ended(live.row.id, event.status, [], event.failure)
-        item = failure_item(ended, live.row.workflow_id)
-        spec = ChildSpec(id=f"{live.row.id}.error", workflow_id=workflow_id, input=[item])
-        return [StartChild(machine.EXECUTION, spec, detached=True)]
-
     async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
         digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
         mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
@@ -783,9 +797,14 @@ class LocalRuntime:
         if (live := await self._wake(pk)) is not None:
             self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=path, result=result))
 
+    async def _tell_parents_again(self) -> None:
+        # A child may have ended in the last life without its parent having been told.
+        for child in await asyncio.to_thread(self._store.ended_children_of_open):
+            self._do(self._tell_again, child)
+
     async def _tell_again(self, child: ExecutionRow) -> None:
         assert child.parent_pk is not None
-        await self._tell_parent(child.parent_pk, child.parent_address, _child_result(await self.ended(child)))
+        await self._tell_parent(child.parent_pk, child.parent_address, child_result(await self.ended(child)))
 
     async def _cancel_child(self, parent: ExecutionRow, child: str) -> None:
         now = self._clock.now_ms()
@@ -807,7 +826,7 @@ class LocalRuntime:
         _answer(self._waiters.pop(row.pk, ()), ended)
         self._leave(live)
         if row.parent_pk is not None and row.parent_address:
-            self._do(self._tell_parent, row.parent_pk, row.parent_address, _child_result(ended))
+            self._do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
 
     def _leave(self, live: _Live) -> None:
         if (group := self._admission.leave(live.row.pk)) is not None:
@@ -870,7 +889,6 @@ class LocalRuntime:
             del self._loading[row.pk]
             loading.set_result(None)
         self._remember(live)
-        self._asleep.pop(row.pk, None)
         self._enrol(live)
         state = live.state
         for key in machine.unknown_outcomes(state):
@@ -891,12 +909,14 @@ class LocalRuntime:
     def _forget(self, live: _Live) -> None:
         self._live.pop(live.row.pk, None)
         self._ids.pop(live.row.id, None)
+        if live.alarm is not None:
+            live.alarm.cancel()
 
     def _enrol(self, live: _Live) -> None:
         """Queues an execution again that had not got its slot before a restart."""
         plan = live.state.plan
         if plan.limits and live.row.status is Status.NEW:
-            self._enter(live, _group(plan, live.row.workflow_id, live.state.input))
+            self._enter(live, group_of(plan, live.row.workflow_id, live.state.input))
 
     async def _restore(self, row: ExecutionRow) -> _Live:
         """The execution as its journal leaves it, from its newest snapshot on."""
@@ -915,31 +935,75 @@ class LocalRuntime:
         plan = await self._definitions.plan(row.digest)
         return machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
 
-    def _sleep(self, pk: int, wake_at: int | None) -> None:
-        self._asleep[pk] = wake_at or 0
-        if wake_at is not None:
-            self._set_alarm(wake_at, pk)
+    # time
 
-    def _set_alarm(self, at: int, pk: int) -> None:
-        heapq.heappush(self._alarms, (at, pk))
-        if self._alarms[0] == (at, pk):
+    def _set_alarm(self, live: _Live) -> None:
+        """For an execution that stays in memory."""
+        if live.wake_at == live.alarm_at:
+            return
+        if live.alarm is not None:
+            live.alarm.cancel()
+        live.alarm_at = live.wake_at
+        live.alarm = self._clock.call_at(live.wake_at, partial(self._ring, live)) if live.wake_at is not None else None
+
+    def _ring(self, live: _Live) -> None:
+        live.alarm = live.alarm_at = None
+        if self._live.get(live.row.pk) is live:
+            self._pump(live)
+
+    def _wake_by(self, at: int, pk: int) -> None:
+        """For one that has left memory, and whose row in the store says when it is due."""
+        if at <= self._clock.now_ms():
+            self._do(self._wake, pk)
+            return
+        # Earlier than where we are: the clock was set back.
+        self._woken_until = min(self._woken_until, at - 1)
+        self._look_by(at)
+
+    def _look_by(self, at: int) -> None:
+        if self._due is None or at < self._due:
+            self._due = at
             self._arm()
 
     def _arm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._clock.call_at(self._alarms[0][0], self._ring) if self._alarms else None
+            self._alarm = None
+        if self._due is None or self._is_waking or self._closing:
+            return
+        if self._due <= self._clock.now_ms():
+            self._is_waking = True
+            self._spawn(self._wake_due())
+        else:
+            # It may ring too early, and then is set again.
+            self._alarm = self._clock.call_at(self._due, self._arm)
 
-    def _ring(self) -> None:
-        now = self._clock.now_ms()
-        while self._alarms and self._alarms[0][0] <= now:
-            at, pk = heapq.heappop(self._alarms)
-            if (live := self._live.get(pk)) is not None:
-                live.alarm = None
-                self._pump(live)
-            elif self._asleep.get(pk) == at:
-                self._do(self._wake, pk)
+    async def _wake_due(self) -> None:
+        """Wakes all whose time has come, and sets the alarm for the next one."""
+        now, since = self._clock.now_ms(), self._woken_until
+        # Who goes to sleep from here on says itself when it has to be woken.
+        self._due, self._woken_until = None, now
+        try:
+            following = await self._wake_between(since, now)
+        except Exception:
+            # A mistake of ours must delay timers, and not end them.
+            log.exception("timers_delayed")
+            self._woken_until, following = min(self._woken_until, since), now + RING_AGAIN
+        self._is_waking = False
+        if following is not None:
+            self._due = min(following, self._due or following)
         self._arm()
+
+    async def _wake_between(self, since: int, now: int) -> int | None:
+        """Wakes those that are due behind `since` and up to `now`; returns when the next one is due."""
+        after = (since + 1, 0)
+        while page := await self._insist(partial(asyncio.to_thread, self._store.due, after, now, DUE_AT_ONCE)):
+            after = page[-1]
+            wakes = [self._insist(partial(self._wake, pk)) for _, pk in page]
+            for woken in await asyncio.gather(*wakes, return_exceptions=True):
+                if isinstance(woken, Exception):
+                    log.error("not_woken", error=str(woken))
+        return await self._insist(partial(asyncio.to_thread, self._store.next_due, now))
 
     async def _insist(
         self,
@@ -971,20 +1035,6 @@ class LocalRuntime:
             log.error("background_failed", exc_info=error)
 
 
-def _group(plan: Plan, workflow_id: str, input: Items) -> str:
-    """Whose limits an execution comes under. Raises RuntimeFailure when its input has no such key."""
-    shown = [{"json": item.json, "binary": {}} for item in input]
-    first = shown[0] if shown else {"json": {}, "binary": {}}
-    scope = Scope(json=first["json"], item=first, items=shown, vars=plan.vars, workflow={"id": workflow_id})
-    try:
-        key = plan.concurrency_key.resolve(scope)
-    except ExpressionError as error:
-        raise RuntimeFailure(
-            "INVALID_REQUEST", f"the workflow's concurrency_key does not fit the input: {error.message}"
-        ) from error
-    return workflow_id + "\0" + (key if isinstance(key, str) else dumps(key, sort=True).decode())
-
-
 def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:
     """Gives `answer` to all who still wait for it."""
     for waiter in waiters:
@@ -994,17 +1044,3 @@ def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None
             waiter.set_exception(answer)
         else:
             waiter.set_result(answer)
-
-
-def _child_result(ended: Ended) -> ChildResult:
-    return ChildResult(id=ended.execution_id, status=ended.status, output=ended.output, failure=ended.failure)
-
-
-def failure_item(ended: Ended, workflow_id: str) -> Item:
-    """What an error workflow is given."""
-    return Item(
-        {
-            "execution": {"id": ended.execution_id, "workflow_id": workflow_id, "status": ended.status},
-            "error": ended.failure.as_json() if ended.failure else {},
-        }
-    )

@@ -133,12 +133,14 @@ class Drafts:
         workflow = request.workflow
         if not request.HasField("workflow"):
             workflow = await self.backend.definition(request.workflow_id, 0)
-        issues = build(workflow, self.backend.registry).issues
+        built = build(workflow, self.backend.registry)
+        issues = built.issues
         errors = sum(issue.is_error for issue in issues)
         return ws.ValidateWorkflowResponse(
             success=not errors,
             message=f"{errors} errors, {len(issues) - errors} warnings",
             issues=[wire.issue_to_proto(issue) for issue in issues],
+            ports={id: wire.ports_to_proto(shape) for id, shape in built.shapes.items()},
         )
 
     async def ListNodeTypes(self, request: ws.ListNodeTypesRequest, context: Any) -> ws.ListNodeTypesResponse:

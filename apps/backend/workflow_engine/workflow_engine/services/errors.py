@@ -8,7 +8,11 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | INVALID_WORKFLOW | INVALID_ARGUMENT | a cycle outside a loop, an unknown node type |
 | INVALID_CONTENT | INVALID_ARGUMENT | an import that is not YAML |
 | WORKFLOW_NOT_FOUND, EXECUTION_NOT_FOUND, VERSION_NOT_FOUND, NODE_NOT_FOUND | NOT_FOUND | an id that does not exist |
-| CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND | NOT_FOUND | the same, of a credential or a tool |
+| CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND, TASK_NOT_FOUND | NOT_FOUND | the same, of a credential, a tool or a task |
+| INVALID_ANSWER | INVALID_ARGUMENT | an answer that is not as the task's schema says |
+| NOT_ASSIGNED | PERMISSION_DENIED | an answer to a task that is for others |
+| TASK_ANSWERED, TASK_CLOSED | FAILED_PRECONDITION | a second answer by the same person; one that comes too late |
+| TASK_BUSY | ABORTED | an answer at the very moment in which the task is decided |
 | TRIGGER_NOT_FOUND, EVENT_NOT_FOUND | NOT_FOUND | the same, of a trigger or of something that came to it |
 | ROUTE_TAKEN | ALREADY_EXISTS | a webhook's path that another workflow's webhook has |
 | TRIGGER_OF_NODE | FAILED_PRECONDITION | a change of a trigger whose node has to be changed instead |
@@ -50,6 +54,12 @@ CODES = {
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "CREDENTIAL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "INVALID_ANSWER": grpc.StatusCode.INVALID_ARGUMENT,
+    "NOT_ASSIGNED": grpc.StatusCode.PERMISSION_DENIED,
+    "TASK_ANSWERED": grpc.StatusCode.FAILED_PRECONDITION,
+    "TASK_CLOSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "TASK_BUSY": grpc.StatusCode.ABORTED,
     "TRIGGER_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "EVENT_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "ROUTE_TAKEN": grpc.StatusCode.ALREADY_EXISTS,

@@ -9,7 +9,8 @@ from typing import Any
 from workflow_engine.engine.items import Failure, Item
 from workflow_engine.models import credentials as stored
 from workflow_engine.nodes.credentials import KINDS, SYSTEMS, CredentialKind, System
-from workflow_engine.nodes.registry import AnyNode
+from workflow_engine.nodes.external_action.service import Service
+from workflow_engine.nodes.registry import AnyNode, Registry
 from workflow_engine.nodes.tools import ToolNode, plain
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.services import wire
@@ -29,7 +30,7 @@ class Tools:
         wanted = request.query.lower()
         found = [
             _integration(system, self.backend.registry)
-            for system in SYSTEMS
+            for system in (*SYSTEMS, *services(self.backend.registry))
             if wanted in system.id or wanted in system.name.lower()
         ]
         return it.ListIntegrationsResponse(success=True, message=f"{len(found)} integrations", integrations=found)
@@ -129,13 +130,19 @@ def _check_use(arguments: Mapping[str, Any]) -> None:
         raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]} {wrong[0][1]}", violations=wrong)
 
 
+def services(registry: Registry) -> list[System]:
+    """The services on the web that node types are made for."""
+    return [node.system() for node in registry if isinstance(node, Service)]
+
+
 def _integration(system: System, registry: Any) -> it.Integration:
     return it.Integration(
         id=system.id,
         name=system.name,
         summary=system.summary,
         documentation_url=system.documentation_url,
-        node_types=[
+        node_types=system.node_types
+        or [
             node.type
             for node in registry
             if any(not set(slot.types).isdisjoint(system.kinds) for slot in node.credentials)

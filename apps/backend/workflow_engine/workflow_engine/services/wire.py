@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from workflow_engine.engine import events
 from workflow_engine.engine.history import RunRecord, Wait
-from workflow_engine.engine.items import Failure, Item, Items, Outputs
+from workflow_engine.engine.items import BinaryRef, Failure, Item, Items, Outputs
 from workflow_engine.engine.plan import Issue, item_from_proto
 from workflow_engine.engine.shape import Port, PortKind, Shape
 from workflow_engine.engine.state import address
@@ -19,12 +19,14 @@ from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.utils.structs import fill_struct, to_struct, to_value
 
 WAITS = {
     "timer": ex.WAIT_KIND_TIMER,
     "signal": ex.WAIT_KIND_SIGNAL,
     "children": ex.WAIT_KIND_CHILDREN,
+    "task": ex.WAIT_KIND_TASK,
     "retry": ex.WAIT_KIND_RETRY,
     "unknown_outcome": ex.WAIT_KIND_UNKNOWN_OUTCOME,
 }
@@ -36,6 +38,7 @@ EVENT_TYPES: dict[type[events.Event], ex.EventType.ValueType] = {
     events.NodeSucceeded: ex.EVENT_TYPE_NODE_SUCCEEDED,
     events.AttemptFailed: ex.EVENT_TYPE_ATTEMPT_FAILED,
     events.NodeSuspended: ex.EVENT_TYPE_NODE_SUSPENDED,
+    events.TaskAnswered: ex.EVENT_TYPE_TASK_ANSWERED,
     events.NodeIterated: ex.EVENT_TYPE_NODE_ITERATED,
     events.NodeExpanded: ex.EVENT_TYPE_NODE_EXPANDED,
     events.TimerFired: ex.EVENT_TYPE_TIMER_FIRED,
@@ -68,11 +71,20 @@ def items_from_proto(items: Iterable[pb.Item]) -> Items:
 def item_to_proto(item: Item) -> pb.Item:
     made = pb.Item(sources=item.sources)
     fill_struct(made.json, item.json)
-    for slot, ref in item.binary.items():
-        made.binary[slot].CopyFrom(
+    fill_files(made.binary, item.binary)
+    return made
+
+
+def fill_files(target: Any, files: Mapping[str, BinaryRef]) -> None:
+    """Fills a `map<string, BinaryRef>`."""
+    for slot, ref in files.items():
+        target[slot].CopyFrom(
             pb.BinaryRef(id=ref.id, size_bytes=ref.size, media_type=ref.media_type, file_name=ref.file_name)
         )
-    return made
+
+
+def files_from_proto(files: Mapping[str, pb.BinaryRef]) -> dict[str, BinaryRef]:
+    return {slot: BinaryRef(ref.id, ref.size_bytes, ref.media_type, ref.file_name) for slot, ref in files.items()}
 
 
 def fill_ports(target: Any, outputs: Outputs) -> None:
@@ -120,6 +132,7 @@ def wait_to_proto(wait: Wait | None, where: str) -> ex.WaitReason | None:
         until=timestamp(wait.until),
         signal=wait.signal,
         execution_ids=wait.children,
+        task_ids=wait.tasks,
     )
 
 
@@ -271,7 +284,7 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
         name=node.name,
         summary=node.summary,
         help=node.help,
-        parameter_schema=to_struct(node.parameters.model_json_schema()),
+        parameter_schema=to_struct(form_schema(node)),
         example=to_struct(node.example),
         inputs=[_port(port) for port in shape.inputs],
         outputs=[_port(port) for port in shape.outputs],
@@ -281,6 +294,22 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
             pb.CredentialSlot(name=slot.name, types=slot.types, required=slot.required) for slot in node.credentials
         ],
     )
+
+
+def form_schema(node: Node[Parameters]) -> dict[str, Any]:
+    """The JSON Schema of a node's parameters. A Struct forgets in which order its keys came, so `propertyOrder` says it
+    for every object; `literal` marks parameters in which braces are no expression."""
+    schema = node.parameters.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["propertyOrder"] = list(part["properties"])
+    for name in node.literals & schema.get("properties", {}).keys():
+        schema["properties"][name]["literal"] = True
+    return schema
+
+
+def ports_to_proto(shape: Shape) -> ws.NodePorts:
+    return ws.NodePorts(inputs=map(_port, shape.inputs), outputs=map(_port, shape.outputs))
 
 
 def _port(port: Port) -> pb.Port:

@@ -163,6 +163,12 @@ class Deliveries:
             trigger.running[execution_id] = None
             self._spawn(self._until_end(trigger, execution_id), self._following)
 
+    def wait_again(self, trigger: Registered, pk: int) -> None:
+        """Takes up an event that was buffered in an earlier life."""
+        # One that is being started is in neither list, but has its place among those that run.
+        if pk not in trigger.buffered and _place(pk) not in trigger.running:
+            trigger.buffered.append(pk)
+
     def go_on(self, trigger: Registered) -> None:
         """Starts what is buffered, if it may start now."""
         self._spawn(self._drain(trigger))
@@ -239,7 +245,8 @@ class Deliveries:
                 return await self._record(row, items, moved)
         match overlaps.decide(overlap or trigger.overlap, len(trigger.running), len(trigger.buffered)):
             case overlaps.Start():
-                return await self._start(trigger, row, items, [*moved])
+                follows = trigger.follows or overlap not in (None, "allow")
+                return await self._start(trigger, row, items, moved, follows=follows)
             case overlaps.Skip(why):
                 row.decision, row.detail = Decision.SKIPPED_OVERLAP, why
                 return await self._record(row, items, moved)
@@ -274,14 +281,20 @@ class Deliveries:
         return None if holds else (Decision.SKIPPED_CONDITION, "the condition is false")
 
     async def _start(
-        self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[Write], *, waited: bool = False
+        self,
+        trigger: Registered,
+        row: TriggerEventRow,
+        items: Items,
+        moved: list[Write],
+        *,
+        follows: bool,
+        waited: bool = False,
     ) -> TriggerEventRow:
         now = self._clock.now_ms()
         row.execution_id, row.decision = new_id("exec", now, self._entropy(10)), Decision.STARTED
         if not waited:
             row.pk = self._store.next_trigger_event_pk()
         record: Write = DecideTriggerEvent(row) if waited else InsertTriggerEvent(row)
-        follows = trigger.follows
         if follows:
             # Before the first await: the next delivery has to see that this one runs.
             trigger.running[row.execution_id] = None
@@ -390,13 +403,13 @@ class Deliveries:
     async def _start_next(self, trigger: Registered) -> None:
         pk = trigger.buffered.popleft()
         # Whatever is delivered meanwhile has to see that something is about to run.
-        place = f"event {pk}"
+        place = _place(pk)
         trigger.running[place] = None
         try:
             row = await asyncio.to_thread(stored.event, self._store, pk)
             if row is not None and row.decision is Decision.BUFFERED:
                 row.decided_at, row.detail = self._clock.now_ms(), "waited for an earlier execution"
-                row = await self._start(trigger, row, await self.payload(row), [], waited=True)
+                row = await self._start(trigger, row, await self.payload(row), [], follows=True, waited=True)
                 if trigger.overlap == "cancel_other" and trigger.buffered and row.execution_id:
                     self._spawn(self._cancel(row.execution_id))
         except BaseException:
@@ -456,6 +469,11 @@ async def _insist(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
             log.error("delayed", error=str(error), tries=tries + 1)
             await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
             tries += 1
+
+
+def _place(pk: int) -> str:
+    """What stands among the running executions for an event that is being started."""
+    return f"event {pk}"
 
 
 def _short(delivery_id: str) -> str:

@@ -66,6 +66,11 @@ class Triggers:
             return trigger.row.problem or trigger.problem
         return self._unfit.get(id, "")
 
+    def next_at(self, id: str) -> int | None:
+        """When a schedule fires next, in epoch milliseconds; None for what does not, or is no schedule."""
+        trigger = self._registered.get(id)
+        return None if trigger is None else self._scheduler.next_at(trigger)
+
     async def open(self) -> None:
         """Takes up all triggers."""
         await self._load("")
@@ -143,12 +148,13 @@ class Triggers:
         return known
 
     def _restore(self, running: Iterable[tuple[str, str]], buffered: Iterable[tuple[str, int]]) -> None:
-        for id, execution_id in running:
-            if (trigger := self._registered.get(id)) is not None and trigger.follows:
-                self.deliveries.follow(trigger, execution_id)
         for id, pk in buffered:
-            if (trigger := self._registered.get(id)) is not None and pk not in trigger.buffered:
-                trigger.buffered.append(pk)
+            if (trigger := self._registered.get(id)) is not None:
+                self.deliveries.wait_again(trigger, pk)
+        for id, execution_id in running:
+            trigger = self._registered.get(id)
+            if trigger is not None and (trigger.follows or trigger.buffered):
+                self.deliveries.follow(trigger, execution_id)
 
     def _plug(self, trigger: Registered) -> None:
         """Lets it fire."""

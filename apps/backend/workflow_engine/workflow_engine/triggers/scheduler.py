@@ -164,6 +164,15 @@ class Scheduler:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("schedule_failed", exc_info=error)
 
+    def next_at(self, trigger: Registered) -> int | None:
+        """When a schedule fires next, in epoch milliseconds; None when it does not."""
+        kind = trigger.kind
+        if trigger not in self._schedules or not isinstance(kind, ScheduleTrigger):
+            return None
+        now = self._clock.now_ms()
+        tick = next(kind.schedule(trigger.parameters, trigger.row.timezone).ticks(now), None)
+        return None if tick is None else tick + jitter_of(trigger.id, tick, kind.jitter(trigger.parameters))
+
     async def skip_paused(self, trigger: Registered) -> None:
         """Records, once for all, the ticks that came while the trigger was paused. Raises StoreUnavailable."""
         kind, now, cursor = trigger.kind, self._clock.now_ms(), cursor_of(trigger)

@@ -1,0 +1,89 @@
+"""An execution's row and journal as many processes write them: idempotent, and never backwards.
+
+The author of an execution (a Temporal workflow) may have its words written twice, by another worker and late. Rows have
+keys, so a second time changes nothing; and the row only follows events that are the newest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.script import CHANGING, summary
+from workflow_engine.models.store import ExecutionRow, Store
+
+CHANNEL = "workflow_engine_journal"
+"""PostgreSQL notifies here, with the pk, whenever a journal has grown."""
+ROW = WorkflowExecution.__table__.columns
+
+
+class Batch(msgspec.Struct):
+    """Events of one execution from number `first` on, and its row after them."""
+
+    row: ExecutionRow
+    first: int
+    events: list[bytes]
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.events) - 1
+
+
+def proposed_pk(id: str, created_at: int) -> int:
+    """A key that sorts by time and needs nobody's consent: 41 bits of milliseconds, 22 of the id's hash."""
+    digest = hashlib.blake2b(id.encode(), digest_size=4).digest()
+    return (created_at << 22) | (int.from_bytes(digest, "big") & 0x3FFFFF)
+
+
+async def project(store: Store, batches: Sequence[Batch]) -> list[int]:
+    """Stores what is not stored yet, all of it or nothing; returns the executions' pks."""
+    return await store.change(lambda connection: [_project(connection, batch) for batch in batches])
+
+
+def _project(connection: Connection, batch: Batch) -> int:
+    row = batch.row
+    pk = _pk(connection, row) if batch.first == 1 else row.pk
+    if batch.events:
+        connection.execute(
+            upsert(ExecutionEvent).on_conflict_do_nothing(),
+            [{"execution_pk": pk, "seq": seq, "data": data} for seq, data in enumerate(batch.events, batch.first)],
+        )
+    newest = connection.execute(select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)).scalar()
+    if newest is None or newest <= batch.last:
+        values = _values(row)
+        connection.execute(
+            update(WorkflowExecution)
+            .where(ROW.pk == pk)
+            .values({name: values[name] for name in CHANGING if name != "pk"})
+        )
+    connection.execute(text("SELECT pg_notify(:channel, :pk)"), {"channel": CHANNEL, "pk": str(pk)})
+    return pk
+
+
+def _pk(connection: Connection, row: ExecutionRow) -> int:
+    """The pk of an execution; a row is made when there is none."""
+    known = connection.execute(select(ROW.pk).where(ROW.id == row.id)).scalar()
+    if known is not None:
+        return int(known)
+    values = _values(row)
+    # Two executions of one millisecond may propose the same key.
+    for pk in range(row.pk, row.pk + 64):
+        made = connection.execute(
+            upsert(WorkflowExecution).values(**values | {"pk": pk}).on_conflict_do_nothing().returning(ROW.pk)
+        ).scalar()
+        if made is not None:
+            return int(made)
+        known = connection.execute(select(ROW.pk).where(ROW.id == row.id)).scalar()
+        if known is not None:
+            return int(known)
+    raise RuntimeError(f"no key is free for {row.id}")
+
+
+def _values(row: ExecutionRow) -> dict[str, Any]:
+    return msgspec.structs.asdict(row) | {"failure_summary": summary(row.failure_summary)}

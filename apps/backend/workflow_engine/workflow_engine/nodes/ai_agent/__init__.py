@@ -1,0 +1,1 @@
+"""Language models at work: agents with tools, and ready kinds for what models are asked most."""

@@ -1,0 +1,1 @@
+"""Node types that use other people's services, by their APIs."""

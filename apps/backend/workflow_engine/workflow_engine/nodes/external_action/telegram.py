@@ -1,0 +1,196 @@
+"""external_action.telegram: messages of a Telegram bot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from workflow_engine.nodes.action.http.auth import Signature
+from workflow_engine.nodes.external_action.service import (
+    Account,
+    CallApi,
+    Field,
+    Operation,
+    Service,
+    get,
+    kind,
+    post,
+    slot,
+)
+from workflow_engine.nodes.spec import Effect, Json, NodeFailure, Parameters
+from workflow_engine.utils import json
+
+ParseMode = Literal["MarkdownV2", "HTML", "Markdown"]
+
+
+@kind
+class TelegramBot(Account):
+    """The token that BotFather gave a bot."""
+
+    type = "telegram"
+    title = "Telegram bot token"
+    probed = ("external_action.telegram", {"operation": "bot.me"})
+
+
+class ToChat(Operation):
+    chat_id: int | str
+    """The chat's id, or a channel's `@name`."""
+
+
+class SendMessage(ToChat):
+    """Sends a text."""
+
+    operation: Literal["message.send"]
+    text: str = Field(max_length=4096)
+    """What it says."""
+    parse_mode: ParseMode | None = None
+    """How its markup is read; none when absent."""
+    reply_markup: dict[str, Json] | None = None
+    """Buttons."""
+    reply_parameters: dict[str, Json] | None = None
+    """The message to answer, as `{"message_id": 1}`."""
+    disable_notification: bool | None = None
+    """Deliver it without a sound."""
+    http = post("/sendMessage", records="result")
+
+
+class EditMessage(ToChat):
+    """Changes the text of a message of the bot's own."""
+
+    operation: Literal["message.edit"]
+    message_id: int
+    """The message."""
+    text: str = Field(max_length=4096)
+    """What it says now."""
+    parse_mode: ParseMode | None = None
+    """How its markup is read."""
+    reply_markup: dict[str, Json] | None = None
+    """Buttons."""
+    http = post("/editMessageText", records="result", effect=Effect.IDEMPOTENT)
+
+
+class DeleteMessage(ToChat):
+    """Deletes a message."""
+
+    operation: Literal["message.delete"]
+    message_id: int
+    """The message."""
+    http = post("/deleteMessage", effect=Effect.IDEMPOTENT)
+
+
+class SendPhoto(ToChat):
+    """Sends a picture."""
+
+    operation: Literal["photo.send"]
+    photo: str
+    """Its address, or the id of a file that Telegram has."""
+    caption: str | None = Field(default=None, max_length=1024)
+    """What stands under it."""
+    parse_mode: ParseMode | None = None
+    """How the caption's markup is read."""
+    http = post("/sendPhoto", records="result")
+
+
+class SendDocument(ToChat):
+    """Sends a file."""
+
+    operation: Literal["document.send"]
+    document: str
+    """Its address, or the id of a file that Telegram has."""
+    caption: str | None = Field(default=None, max_length=1024)
+    """What stands under it."""
+    http = post("/sendDocument", records="result")
+
+
+class SendLocation(ToChat):
+    """Sends a place on the map."""
+
+    operation: Literal["location.send"]
+    latitude: float = Field(ge=-90, le=90)
+    """Degrees."""
+    longitude: float = Field(ge=-180, le=180)
+    """Degrees."""
+    http = post("/sendLocation", records="result")
+
+
+class GetChat(ToChat):
+    """What a chat is."""
+
+    operation: Literal["chat.get"]
+    http = get("/getChat", records="result")
+
+
+class AnswerCallback(Operation):
+    """Answers who pressed a button."""
+
+    operation: Literal["callback.answer"]
+    callback_query_id: str
+    """From the update."""
+    text: str | None = Field(default=None, max_length=200)
+    """What is shown."""
+    show_alert: bool | None = None
+    """Show it as an alert."""
+    http = post("/answerCallbackQuery", effect=Effect.IDEMPOTENT)
+
+
+class GetMe(Operation):
+    """Which bot the token is for."""
+
+    operation: Literal["bot.me"]
+    http = get("/getMe", records="result")
+
+
+class TelegramParameters(Parameters):
+    """What to do."""
+
+    action: Annotated[
+        SendMessage
+        | EditMessage
+        | DeleteMessage
+        | SendPhoto
+        | SendDocument
+        | SendLocation
+        | GetChat
+        | AnswerCallback
+        | GetMe
+        | CallApi,
+        Field(discriminator="operation"),
+    ]
+    """The operation and what it takes."""
+
+
+class Telegram(Service[TelegramParameters]):
+    """Sends messages as a Telegram bot. People have to have written to the bot before it may write to them.
+
+    Sending is not repeated after a crash.
+    """
+
+    type = "external_action.telegram"
+    summary = "Messages of a Telegram bot."
+    base_url = "https://api.telegram.org"
+    documentation_url = "https://core.telegram.org/bots/api"
+    credentials = slot("telegram")
+    example = {"action": {"operation": "message.send", "chat_id": 4711, "text": "{{ json.text }}"}}
+
+    def address(self, secret: dict[str, Any], operation: Operation) -> str:
+        return f"{super().address(secret, operation)}/bot{secret.get('token', '')}"
+
+    def signature(self, secret: dict[str, Any]) -> Signature:
+        return Signature()
+
+    def refused(self, failed: NodeFailure) -> NodeFailure:
+        # Telegram tells the time to wait in the body alone.
+        wait = _wait(str(failed.failure.details.get("body", "")))
+        failed = super().refused(failed)
+        if wait and failed.failure.retryable:
+            failed.failure = msgspec.structs.replace(failed.failure, retry_after=wait)
+        return failed
+
+
+def _wait(body: str) -> int:
+    """Milliseconds that an error asks to wait; 0 when it does not."""
+    try:
+        return int(json.loads(body)["parameters"]["retry_after"]) * 1000
+    except (ValueError, KeyError, TypeError):
+        return 0

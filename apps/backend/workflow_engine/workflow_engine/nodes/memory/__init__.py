@@ -1,0 +1,1 @@
+"""What workflows and agents remember: conversations, values, documents, vectors, facts."""

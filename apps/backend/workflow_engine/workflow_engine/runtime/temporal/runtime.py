@@ -1,0 +1,224 @@
+"""What an API replica asks of Temporal; reads come from the projection in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflow_engine.core.clock import Clock
+from workflow_engine.core.ids import new_id
+from workflow_engine.core.logging import get_logger
+from workflow_engine.engine import machine
+from workflow_engine.engine.events import AnyEvent, ExecutionEnded
+from workflow_engine.engine.history import History
+from workflow_engine.engine.items import Items, Outputs
+from workflow_engine.engine.plan import Plan
+from workflow_engine.models.notices import Notices
+from workflow_engine.models.projection import Batch
+from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable
+from workflow_engine.nodes.context import Blobs, Context
+from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
+from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.families import same_request
+from workflow_engine.runtime.journal import read_events, read_page
+from workflow_engine.runtime.temporal import names
+from workflow_engine.runtime.temporal.activities import write
+from workflow_engine.runtime.temporal.wire import BEGIN, BEGINS, Begin, beginning, dump_events
+from workflow_engine.runtime.trial import try_node
+
+log = get_logger(__name__)
+PATIENCE = timedelta(seconds=30)
+"""How long a call may wait for a worker to answer."""
+GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+
+
+class TemporalRuntime:
+    """Drives nothing itself: it starts workflows, tells them things, and reads what they wrote."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        definitions: Definitions,
+        clock: Clock,
+        *,
+        services: Callable[[Context], Context] = lambda context: context,
+        entropy: Callable[[int], bytes],
+        blobs: Blobs,
+        task_queue: str = names.TASK_QUEUE,
+    ) -> None:
+        self._client, self._store, self._definitions, self._clock = client, store, definitions, clock
+        self._services, self._entropy, self._blobs = services, entropy, blobs
+        self._task_queue = task_queue
+        self._watchers: dict[int, list[asyncio.Event]] = {}
+        self._notices = Notices(store.url, self._grown)
+        self._closing = False
+
+    async def open(self) -> None:
+        await self._notices.open()
+
+    async def close(self, grace: float = 10.0) -> None:
+        self._closing = True
+        self._grown(None)
+        await self._notices.close()
+
+    # starting
+
+    async def start(self, start: Start) -> str:
+        key = (start.workflow_id, start.idempotency_key)
+        if start.idempotency_key and (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
+            return same_request(start, row)
+        begin = await self._beginning(start)
+        try:
+            await self._client.start_workflow(
+                names.EXECUTION,
+                BEGIN.dump(begin),
+                id=begin.row.id,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            )
+        except WorkflowAlreadyStartedError:
+            # The same key at the same time, or before the first one's row was written.
+            if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
+                return same_request(start, row)
+        except RPCError as error:
+            raise _unavailable(error) from error
+        await self._show([begin])
+        return begin.row.id
+
+    async def start_all(self, starts: Sequence[Start]) -> list[str]:
+        begins = [await self._beginning(start) for start in starts]
+        ids = [begin.row.id for begin in begins]
+        batch = hashlib.sha256(" ".join(ids).encode()).hexdigest()[:32]
+        try:
+            await self._client.start_workflow(
+                names.BATCH, BEGINS.dump(begins), id=f"batch {batch}", task_queue=self._task_queue
+            )
+        except RPCError as error:
+            raise _unavailable(error) from error
+        await self._show(begins)
+        return ids
+
+    async def _beginning(self, start: Start) -> Begin:
+        if self._closing:
+            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+        plan = await self._definitions.plan(start.digest)
+        definition = await asyncio.to_thread(self._store.definition, start.digest)
+        assert definition is not None
+        now = self._clock.now_ms()
+        # One key makes one id, so that Temporal itself refuses the second start.
+        entropy = self._entropy(10) if not start.idempotency_key else _entropy_of(start)
+        id = new_id("exec", now if not start.idempotency_key else 0, entropy)
+        return beginning(start, plan, definition, id, now, int.from_bytes(self._entropy(4), "big"))
+
+    async def _show(self, begins: Sequence[Begin]) -> None:
+        """Writes the rows, so that whoever was told an id finds it. The workflows would write them soon anyway."""
+        try:
+            await write(self._store, self._blobs, *(Batch(each.row, 1, list(each.events)) for each in begins))
+        except StoreUnavailable as error:
+            log.warning("projection_late", error=str(error), executions=len(begins))
+
+    # telling and asking
+
+    async def send(self, execution_id: str, event: AnyEvent) -> bool:
+        handle = self._client.get_workflow_handle(execution_id)
+        try:
+            expected: bool = await handle.execute_update(
+                names.SEND, dump_events([event]), result_type=bool, rpc_timeout=PATIENCE
+            )
+            return expected
+        except WorkflowUpdateFailedError as refused:
+            if isinstance(refused.cause, ApplicationError) and refused.cause.type == names.ENDED:
+                raise self._ended_before(execution_id) from refused
+            raise
+        except WorkflowUpdateRPCTimeoutOrCancelledError as slow:
+            raise StoreUnavailable("no worker took this up in time: see that workers run, then try again") from slow
+        except RPCError as error:
+            if error.status in GONE:
+                await self._stored_row(execution_id)
+                raise self._ended_before(execution_id) from error
+            raise _unavailable(error) from error
+
+    def _ended_before(self, execution_id: str) -> RuntimeFailure:
+        return RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
+
+    async def wait(self, execution_id: str, timeout: float | None = None) -> Ended | None:
+        row = await self._stored_row(execution_id)
+        if row.status < Status.SUCCESS:
+            try:
+                async with asyncio.timeout(timeout):
+                    async for _, event in self.watch(
+                        execution_id, await asyncio.to_thread(self._store.last_seq, row.pk)
+                    ):
+                        if isinstance(event, ExecutionEnded):
+                            break
+            except TimeoutError:
+                return None
+            row = await self._stored_row(execution_id)
+        return await self.ended(row) if row.status >= Status.SUCCESS else None
+
+    async def ended(self, row: ExecutionRow) -> Ended:
+        """How an execution that has ended did so, from its journal."""
+        plan = await self._definitions.plan(row.digest)
+        state = machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
+        return Ended(row.id, state.status, state.output, state.failure)
+
+    def running(self, execution_id: str) -> set[str]:
+        return set()
+
+    def turn(self, execution_id: str) -> Turn | None:
+        return None
+
+    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services)
+
+    async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
+        row = await self._stored_row(execution_id)
+        grown = asyncio.Event()
+        watchers = self._watchers.setdefault(row.pk, [])
+        watchers.append(grown)
+        try:
+            seq = max(from_seq, 1) - 1
+            while not self._closing:
+                grown.clear()
+                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
+                    for seq, event in page:
+                        yield seq, event
+                        if isinstance(event, ExecutionEnded):
+                            return
+                await grown.wait()
+        finally:
+            watchers.remove(grown)
+            if not watchers:
+                self._watchers.pop(row.pk, None)
+
+    def _grown(self, pk: int | None) -> None:
+        found = self._watchers.values() if pk is None else [self._watchers.get(pk, [])]
+        for watchers in list(found):
+            for grown in watchers:
+                grown.set()
+
+    async def _stored_row(self, execution_id: str) -> ExecutionRow:
+        row = await asyncio.to_thread(self._store.execution, execution_id)
+        if row is None:
+            raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
+        return row
+
+
+def _entropy_of(start: Start) -> bytes:
+    return hashlib.blake2b(f"{start.workflow_id}\0{start.idempotency_key}".encode(), digest_size=10).digest()
+
+
+def _unavailable(error: RPCError) -> StoreUnavailable:
+    return StoreUnavailable(f"Temporal did not answer as it should ({error.message}); try again")

@@ -1,0 +1,128 @@
+/** A node on the canvas. */
+import { Handle, type NodeProps, Position } from "@xyflow/react";
+import { Pin, Play, TriangleAlert } from "lucide-react";
+import { memo } from "react";
+import { useT } from "~/i18n";
+import { nameOf } from "~/model/graph";
+import { spoken } from "~/model/runs";
+import { geometry, type Place } from "./geometry";
+import { familyOf, NodeIcon, RUN_LABELS, RunMark } from "./looks";
+import { useEditor, useEditorShallow } from "./store";
+
+function NodeCardView({ id, selected }: NodeProps) {
+  const t = useT();
+  const node = useEditor((editor) => editor.byId.get(id));
+  const told = useEditor((editor) => editor.ports[id]);
+  const type = useEditor((editor) => editor.types.get(node?.type ?? ""));
+  const state = useEditor((editor) => editor.states[id]);
+  const mark = useEditor(
+    (editor) => editor.review?.proposals.find((each) => each.key === `node:${id}`)?.kind,
+  );
+  const issues = useEditorShallow((editor) => editor.issues.filter((issue) => issue.nodeId === id));
+  const portsOf = useEditor((editor) => editor.portsOf);
+  if (!node) return null;
+  // `told` and `type` are what portsOf reads; they are picked above so that the card follows them.
+  void told;
+  const shape = geometry(portsOf(node));
+  const severe = issues.some((issue) => issue.severity === "SEVERITY_ERROR");
+  const classes = [
+    "node",
+    selected && "selected",
+    node.disabled && "disabled",
+    state && `is-${state.look}`,
+    severe && "wrong",
+    mark && `proposed-${mark}`,
+  ];
+  return (
+    <div
+      className={classes.filter(Boolean).join(" ")}
+      style={{ width: shape.width, height: shape.height }}
+      data-family={familyOf(node.type)}
+      data-node={id}
+      data-look={state?.look}
+    >
+      {shape.inputs.map((place) => (
+        <Port key={`in-${place.name}`} place={place} side="target" />
+      ))}
+      <div className="nodehead">
+        <NodeIcon type={node.type} />
+        <div className="nodetext">
+          <span className="nodename clip">{nameOf(node)}</span>
+          <span className="nodetype clip">{type?.name ?? node.type}</span>
+        </div>
+        <div className="nodemarks">
+          {node.pinned ? (
+            <span className="pinmark" title={t("Output is pinned")}>
+              <Pin aria-label={t("Output is pinned")} />
+            </span>
+          ) : null}
+          {issues.length > 0 && !state ? (
+            <span
+              className={severe ? "issuemark severe" : "issuemark"}
+              title={issues.map((each) => each.message).join("\n")}
+            >
+              <TriangleAlert aria-label={t("{count} problems", { count: issues.length })} />
+            </span>
+          ) : null}
+          {state ? (
+            <span
+              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), state.message]
+                .filter(Boolean)
+                .join(" · ")}
+            >
+              <RunMark look={state.look} />
+              <span className="sr">{t(RUN_LABELS[state.look])}</span>
+            </span>
+          ) : null}
+          {familyOf(node.type) === "trigger" && !state ? <Play className="startmark" aria-hidden /> : null}
+        </div>
+      </div>
+      {shape.outputs.map((place) => (
+        <Port key={`out-${place.name}`} place={place} side="source" count={state?.counts[place.name]} />
+      ))}
+    </div>
+  );
+}
+
+function Port({
+  place,
+  side,
+  count,
+}: {
+  place: Place;
+  side: "source" | "target";
+  count?: number | undefined;
+}) {
+  const isPart = place.resource !== "";
+  const position = isPart
+    ? side === "source"
+      ? Position.Top
+      : Position.Bottom
+    : side === "source"
+      ? Position.Right
+      : Position.Left;
+  return (
+    <>
+      <Handle
+        id={place.name}
+        type={side}
+        position={position}
+        className={`port${isPart ? " part" : ""}${place.name === "error" ? " error" : ""}`}
+        style={isPart ? { left: place.offset } : { top: place.offset }}
+        title={place.description || place.name}
+      />
+      {place.label ? (
+        <span
+          className={`portlabel ${side}${isPart ? " part" : ""}`}
+          style={isPart ? { left: place.offset } : { top: place.offset }}
+        >
+          {place.label}
+          {place.required ? <span className="required">*</span> : null}
+          {count !== undefined && side === "source" ? <b>{count}</b> : null}
+        </span>
+      ) : null}
+    </>
+  );
+}
+
+export const NodeCard = memo(NodeCardView);

@@ -1,0 +1,669 @@
+/** A form from a JSON Schema. Every field may hold an expression instead of a value. */
+import { ArrowDown, ArrowUp, ChevronRight, Plus, Trash2 } from "lucide-react";
+import { createContext, lazy, type ReactNode, Suspense, use, useEffect, useId, useState } from "react";
+import type { Reach } from "~/expression/complete";
+import { useT } from "~/i18n";
+import { Button, Field, Input, Select, Switch } from "~/ui";
+import {
+  blank,
+  constOf,
+  defaultOf,
+  type Field as FieldSpec,
+  fieldsOf,
+  isExpression,
+  type Kind,
+  kindOf,
+  labelOf,
+  readAny,
+  type Schema,
+  variantIndex,
+  writeAny,
+} from "./schema";
+import "./forms.css";
+
+const CodeField = lazy(() => import("~/expression/CodeField"));
+
+export interface FormContext {
+  root: Schema;
+  readOnly: boolean;
+  /** Whether fields may hold {{ }}. */
+  expressions: boolean;
+  reach?: () => Reach;
+  /** What is wrong with the field at a path such as `headers.Accept`. */
+  wrong?: (path: string) => string | undefined;
+  /** What an expression gives just now. */
+  preview?: (value: string) => ReactNode;
+}
+
+const Form = createContext<FormContext>({ root: {}, readOnly: false, expressions: false });
+
+type Values = Record<string, unknown>;
+
+interface Props {
+  schema: Schema;
+  value: Values;
+  onChange(value: Values, path: string): void;
+  context?: Partial<FormContext>;
+}
+
+export function SchemaForm({ schema, value, onChange, context = {} }: Props) {
+  const whole: FormContext = { readOnly: false, expressions: false, ...context, root: schema };
+  return (
+    <Form value={whole}>
+      <div className="form">
+        <Fields fields={fieldsOf(schema, schema)} value={value} onChange={onChange} path="" />
+      </div>
+    </Form>
+  );
+}
+
+function Fields({
+  fields,
+  value,
+  onChange,
+  path,
+  hidden,
+}: {
+  fields: FieldSpec[];
+  value: Values;
+  onChange(value: Values, path: string): void;
+  path: string;
+  hidden?: string;
+}) {
+  const t = useT();
+  const { root, wrong } = use(Form);
+  const [open, setOpen] = useState(false);
+  const shown = fields.filter((field) => field.name !== hidden);
+  const isMain = (field: FieldSpec, index: number) =>
+    field.required ||
+    value[field.name] !== undefined ||
+    wrong?.(join(path, field.name)) !== undefined ||
+    index < 4 ||
+    shown.length <= 6;
+  const main = shown.filter(isMain);
+  const more = shown.filter((field, index) => !isMain(field, index));
+  const set = (name: string, next: unknown) => {
+    const made = { ...value };
+    if (next === undefined) delete made[name];
+    else made[name] = next;
+    onChange(made, join(path, name));
+  };
+  const one = (field: FieldSpec) => (
+    <ValueField
+      key={field.name}
+      spec={field}
+      value={value[field.name]}
+      fallback={defaultOf(field.schema, root)}
+      onChange={(next) => set(field.name, next)}
+      path={join(path, field.name)}
+    />
+  );
+  return (
+    <>
+      {main.map(one)}
+      {more.length > 0 ? (
+        <button type="button" className="moreless" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <ChevronRight />
+          {open ? t("Fewer options") : t("{count} more options", { count: more.length })}
+        </button>
+      ) : null}
+      {open ? more.map(one) : null}
+    </>
+  );
+}
+
+function join(path: string, name: string): string {
+  return path ? `${path}.${name}` : name;
+}
+
+interface ValueProps {
+  spec: FieldSpec;
+  value: unknown;
+  fallback: unknown;
+  onChange(value: unknown): void;
+  path: string;
+}
+
+function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
+  const t = useT();
+  const { root, expressions, wrong, readOnly, preview } = use(Form);
+  const kind = kindOf(spec.schema, root);
+  const takesText = kind.kind === "text" || kind.kind === "any";
+  const [writing, setWriting] = useState(isExpression(value) && !takesText);
+  const canExpress = expressions && !takesText && !(kind.kind === "choice" && kind.options.length === 1);
+  const isLong =
+    kind.kind === "record" || kind.kind === "list" || kind.kind === "map" || kind.kind === "variants";
+  const fx = canExpress ? (
+    <button
+      type="button"
+      className="fx"
+      aria-pressed={writing}
+      aria-label={t("Expression for {name}", { name: spec.label })}
+      title={writing ? t("Back to a fixed value") : t("Write an expression")}
+      disabled={readOnly}
+      onClick={() => {
+        setWriting(!writing);
+        onChange(writing ? undefined : isExpression(value) ? value : "{{  }}");
+      }}
+    >
+      fx
+    </button>
+  ) : null;
+  const help = <Help text={spec.help} />;
+  return (
+    <Field
+      label={spec.label}
+      required={spec.required}
+      wrong={wrong?.(path)}
+      beside={fx}
+      hint={isLong && !spec.help ? undefined : help}
+    >
+      {(id) => (
+        <>
+          {writing ? (
+            <Text
+              id={id}
+              value={String(value ?? "")}
+              onChange={onChange}
+              multiline={false}
+              label={spec.label}
+            />
+          ) : (
+            <Value
+              id={id}
+              kind={kind}
+              schema={spec.schema}
+              label={spec.label}
+              value={value}
+              fallback={fallback}
+              onChange={onChange}
+              path={path}
+            />
+          )}
+          {expressions && isExpression(value) && !(kind.kind === "text" && kind.literal)
+            ? preview?.(value)
+            : null}
+        </>
+      )}
+    </Field>
+  );
+}
+
+/** The first sentence; the rest when it is asked for. */
+function Help({ text }: { text: string }) {
+  const t = useT();
+  const [open, setOpen] = useState(false);
+  const flat = text.replace(/\s*\n\s*/g, " ").replace(/`/g, "");
+  const end = flat.search(/\.\s/);
+  if (!flat) return null;
+  if (end < 0 || flat.length < 110) return <>{flat}</>;
+  return (
+    <>
+      {open ? flat : flat.slice(0, end + 1)}{" "}
+      <button
+        type="button"
+        className="moreless"
+        style={{ display: "inline" }}
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
+        {open ? t("less") : t("more")}
+      </button>
+    </>
+  );
+}
+
+function Value({
+  id,
+  kind,
+  schema,
+  label,
+  value,
+  fallback,
+  onChange,
+  path,
+}: {
+  id: string;
+  kind: Kind;
+  schema: Schema;
+  label: string;
+  value: unknown;
+  fallback: unknown;
+  onChange(value: unknown): void;
+  path: string;
+}) {
+  const t = useT();
+  const { root, readOnly, expressions } = use(Form);
+  const now = value === undefined ? fallback : value;
+  switch (kind.kind) {
+    case "text":
+      if (kind.secret || (!expressions && !kind.multiline))
+        return (
+          <Input
+            id={id}
+            type={kind.secret ? "password" : kind.format === "date-time" ? "text" : "text"}
+            autoComplete={kind.secret ? "new-password" : "off"}
+            value={String(value ?? "")}
+            placeholder={fallback ? String(fallback) : ""}
+            readOnly={readOnly}
+            onChange={(event) => onChange(event.target.value || undefined)}
+          />
+        );
+      return (
+        <Text
+          id={id}
+          value={value === undefined || value === null ? "" : String(value)}
+          onChange={(next) => onChange(next === "" ? undefined : next)}
+          multiline={kind.multiline}
+          literal={kind.literal}
+          label={label}
+          hint={fallback ? String(fallback) : ""}
+        />
+      );
+    case "number":
+      return (
+        <Input
+          id={id}
+          type="number"
+          value={value === undefined || value === null ? "" : String(value)}
+          placeholder={fallback === undefined || fallback === null ? "" : String(fallback)}
+          min={kind.min}
+          max={kind.max}
+          step={kind.integer ? 1 : "any"}
+          readOnly={readOnly}
+          onChange={(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))}
+        />
+      );
+    case "flag":
+      return <Switch id={id} checked={now === true} onChange={onChange} disabled={readOnly} />;
+    case "choice":
+      return (
+        <Select
+          id={id}
+          value={now === undefined || now === null ? "" : String(now)}
+          disabled={readOnly}
+          onChange={(event) =>
+            onChange(kind.options.find((option) => String(option) === event.target.value) ?? undefined)
+          }
+          options={[
+            ...(now === undefined || now === null ? [{ value: "", label: t("Choose…") }] : []),
+            ...kind.options.map((option) => ({ value: String(option), label: labelOf(String(option)) })),
+          ]}
+        />
+      );
+    case "record":
+      return (
+        <div className="group" id={id}>
+          <Fields
+            fields={kind.fields}
+            value={asRecord(now)}
+            onChange={(next) => onChange(next)}
+            path={path}
+          />
+        </div>
+      );
+    case "list":
+      return (
+        <List
+          id={id}
+          item={kind.item}
+          label={label}
+          value={Array.isArray(now) ? now : []}
+          onChange={onChange}
+          path={path}
+        />
+      );
+    case "map":
+      return (
+        <Mapping
+          id={id}
+          schema={kind.value}
+          label={label}
+          value={asRecord(now)}
+          onChange={onChange}
+          path={path}
+        />
+      );
+    case "variants": {
+      const index = variantIndex(kind, now);
+      const chosen = kind.variants[index];
+      return (
+        <div className="col" style={{ gap: 10 }}>
+          <Select
+            id={id}
+            value={String(index)}
+            disabled={readOnly}
+            onChange={(event) => {
+              const next = kind.variants[Number(event.target.value)];
+              if (next)
+                onChange({
+                  ...(blank(next.schema, root) as Values),
+                  [kind.discriminator]: constOf(next.schema, kind.discriminator),
+                });
+            }}
+            options={kind.variants.map((variant, at) => ({
+              value: String(at),
+              label: labelOf(variant.label),
+            }))}
+          />
+          {chosen && fieldsOf(chosen.schema, root).some((field) => field.name !== kind.discriminator) ? (
+            <div className="group">
+              <Fields
+                key={index}
+                fields={fieldsOf(chosen.schema, root)}
+                hidden={kind.discriminator}
+                value={asRecord(now)}
+                onChange={(next) =>
+                  onChange({ ...next, [kind.discriminator]: constOf(chosen.schema, kind.discriminator) })
+                }
+                path={path}
+              />
+            </div>
+          ) : null}
+        </div>
+      );
+    }
+    case "any":
+      return (
+        <Any
+          id={id}
+          value={value}
+          onChange={onChange}
+          label={label}
+          hint={schema.title === "Value" ? "" : ""}
+        />
+      );
+  }
+}
+
+function asRecord(value: unknown): Values {
+  return value && typeof value === "object" && !Array.isArray(value) ? (value as Values) : {};
+}
+
+/** A value of any kind, as JSON or text. What is typed stays as it is typed. */
+function Any({
+  id,
+  value,
+  onChange,
+  label,
+  hint,
+}: {
+  id: string;
+  value: unknown;
+  onChange(value: unknown): void;
+  label: string;
+  hint: string;
+}) {
+  const [text, setText] = useState(() => writeAny(value));
+  const [seen, setSeen] = useState(value);
+  if (value !== seen) {
+    setSeen(value);
+    if (JSON.stringify(readAny(text)) !== JSON.stringify(value)) setText(writeAny(value));
+  }
+  return (
+    <Text
+      id={id}
+      value={text}
+      onChange={(next) => {
+        setText(next);
+        const made = next === "" ? undefined : readAny(next);
+        setSeen(made);
+        onChange(made);
+      }}
+      multiline={text.includes("\n")}
+      label={label}
+      hint={hint}
+    />
+  );
+}
+
+export function Text({
+  id,
+  value,
+  onChange,
+  multiline,
+  literal = false,
+  label,
+  hint = "",
+  language,
+}: {
+  id: string;
+  value: string;
+  onChange(value: string): void;
+  multiline: boolean;
+  literal?: boolean;
+  label: string;
+  hint?: string;
+  language?: "json";
+}) {
+  const { readOnly, expressions, reach } = use(Form);
+  return (
+    <Suspense
+      fallback={
+        <div className={`code${multiline ? " tall" : ""}`} style={{ minHeight: multiline ? 70 : 32 }} />
+      }
+    >
+      <CodeField
+        id={id}
+        value={value}
+        onChange={onChange}
+        multiline={multiline}
+        language={language ?? (literal ? "code" : "template")}
+        label={label}
+        hint={hint}
+        readOnly={readOnly}
+        {...(expressions && reach ? { reach } : {})}
+      />
+    </Suspense>
+  );
+}
+
+function List({
+  id,
+  item,
+  label,
+  value,
+  onChange,
+  path,
+}: {
+  id: string;
+  item: Schema;
+  label: string;
+  value: unknown[];
+  onChange(value: unknown[]): void;
+  path: string;
+}) {
+  const t = useT();
+  const { root, readOnly } = use(Form);
+  const kind = kindOf(item, root);
+  const isBig = kind.kind === "record" || kind.kind === "variants";
+  const replace = (at: number, next: unknown) =>
+    onChange(value.map((each, index) => (index === at ? next : each)));
+  const swap = (at: number, to: number) => {
+    const made = [...value];
+    const [taken] = made.splice(at, 1);
+    made.splice(to, 0, taken);
+    onChange(made);
+  };
+  return (
+    <div className="col" id={id}>
+      {value.map((each, index) => (
+        <div key={index} className={isBig ? "entry framed" : "entry"}>
+          <div className="grow col" style={{ gap: 10 }}>
+            {kind.kind === "record" ? (
+              <Fields
+                fields={kind.fields}
+                value={asRecord(each)}
+                onChange={(next) => replace(index, next)}
+                path={`${path}[${index}]`}
+              />
+            ) : (
+              <Element
+                label={`${label} ${index + 1}`}
+                schema={item}
+                value={each}
+                onChange={(next) => replace(index, next ?? "")}
+                path={`${path}[${index}]`}
+              />
+            )}
+          </div>
+          {readOnly ? null : (
+            <div className="row" style={{ gap: 0, flexDirection: isBig ? "column" : "row" }}>
+              {index > 0 ? (
+                <Button look="ghost" small icon label={t("Move up")} onClick={() => swap(index, index - 1)}>
+                  <ArrowUp />
+                </Button>
+              ) : null}
+              {isBig && index < value.length - 1 ? (
+                <Button look="ghost" small icon label={t("Move down")} onClick={() => swap(index, index + 1)}>
+                  <ArrowDown />
+                </Button>
+              ) : null}
+              <Button
+                look="ghost"
+                small
+                icon
+                label={t("Remove {name}", { name: `${label} ${index + 1}` })}
+                onClick={() => onChange(value.filter((_, at) => at !== index))}
+              >
+                <Trash2 />
+              </Button>
+            </div>
+          )}
+        </div>
+      ))}
+      {readOnly ? null : (
+        <div>
+          <Button
+            small
+            onClick={() => onChange([...value, blank(item, root)])}
+            aria-label={t("Add to {name}", { name: label })}
+          >
+            <Plus />
+            {t("Add")}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Element({
+  label,
+  schema,
+  value,
+  onChange,
+  path,
+}: {
+  label: string;
+  schema: Schema;
+  value: unknown;
+  onChange(value: unknown): void;
+  path: string;
+}) {
+  const id = useId();
+  const { root } = use(Form);
+  return (
+    <>
+      <label className="sr" htmlFor={id}>
+        {label}
+      </label>
+      <Value
+        id={id}
+        kind={kindOf(schema, root)}
+        schema={schema}
+        label={label}
+        value={value}
+        fallback={undefined}
+        onChange={onChange}
+        path={path}
+      />
+    </>
+  );
+}
+
+function Mapping({
+  id,
+  schema,
+  label,
+  value,
+  onChange,
+  path,
+}: {
+  id: string;
+  schema: Schema;
+  label: string;
+  value: Values;
+  onChange(value: Values): void;
+  path: string;
+}) {
+  const t = useT();
+  const { readOnly } = use(Form);
+  const [rows, setRows] = useState<[string, unknown][]>(() => Object.entries(value));
+  const signature = JSON.stringify(value);
+  useEffect(() => {
+    const given = JSON.parse(signature) as Values;
+    setRows((before) => {
+      const mine = Object.fromEntries(before.filter(([key]) => key !== ""));
+      return JSON.stringify(sorted(mine)) === JSON.stringify(sorted(given)) ? before : Object.entries(given);
+    });
+  }, [signature]);
+  const change = (next: [string, unknown][]) => {
+    setRows(next);
+    onChange(Object.fromEntries(next.filter(([key]) => key !== "")));
+  };
+  return (
+    <div className="col" id={id}>
+      {rows.map(([key, each], index) => (
+        <div key={index} className="entry">
+          <Input
+            aria-label={t("Name {count} of {name}", { count: index + 1, name: label })}
+            placeholder={t("Name")}
+            style={{ width: "38%" }}
+            value={key}
+            readOnly={readOnly}
+            onChange={(event) =>
+              change(rows.map((row, at) => (at === index ? [event.target.value, row[1]] : row)))
+            }
+          />
+          <div className="grow">
+            <Element
+              label={key || t("Value {count} of {name}", { count: index + 1, name: label })}
+              schema={schema}
+              value={each}
+              onChange={(next) => change(rows.map((row, at) => (at === index ? [row[0], next ?? ""] : row)))}
+              path={`${path}.${key}`}
+            />
+          </div>
+          {readOnly ? null : (
+            <Button
+              look="ghost"
+              small
+              icon
+              label={t("Remove {name}", { name: key })}
+              onClick={() => change(rows.filter((_, at) => at !== index))}
+            >
+              <Trash2 />
+            </Button>
+          )}
+        </div>
+      ))}
+      {readOnly ? null : (
+        <div>
+          <Button
+            small
+            onClick={() => setRows([...rows, ["", ""]])}
+            aria-label={t("Add to {name}", { name: label })}
+          >
+            <Plus />
+            {t("Add")}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function sorted(value: Values): [string, unknown][] {
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+}

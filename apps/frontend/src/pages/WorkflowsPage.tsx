@@ -1,0 +1,315 @@
+/** All workflows. */
+import {
+  Copy,
+  Download,
+  FileUp,
+  MoreHorizontal,
+  Plus,
+  Search,
+  Sparkles,
+  Trash2,
+  Workflow,
+} from "lucide-react";
+import { useDeferredValue, useRef, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { type WorkflowJson, workflows } from "~/api/contract";
+import { useCall, useChange } from "~/api/hooks";
+import { useSession } from "~/api/session";
+import { call } from "~/api/transport";
+import { useWords } from "~/i18n";
+import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
+import { ago } from "./format";
+import { GenerateDialog } from "./GenerateDialog";
+
+export function WorkflowsPage() {
+  const { t, language } = useWords();
+  const [, go] = useLocation();
+  const { user } = useSession();
+  const [query, setQuery] = useState("");
+  const [creating, setCreating] = useState(false);
+  const [generating, setGenerating] = useState(false);
+  const [deleting, setDeleting] = useState<WorkflowJson | undefined>();
+  const file = useRef<HTMLInputElement>(null);
+  const [count, setCount] = useState(50);
+  const wanted = useDeferredValue(query);
+  const list = useCall(workflows.listWorkflows, { query: wanted, limit: count }, { keep: true });
+  const found = list.data?.workflows ?? [];
+  const create = useChange(workflows.createWorkflow, ["ListWorkflows"], {
+    done: (answer) => go(`/workflows/${answer.workflow?.id}`),
+  });
+  const remove = useChange(workflows.deleteWorkflow, ["ListWorkflows"], {
+    done: () => setDeleting(undefined),
+  });
+
+  const bringIn = async (content: string) => {
+    try {
+      const looksLikeN8n = /"n8n-nodes|"typeVersion"/.test(content);
+      const answer = await call(workflows.importWorkflow, {
+        content,
+        format: looksLikeN8n ? "WORKFLOW_FORMAT_N8N" : "WORKFLOW_FORMAT_YAML",
+        userId: user,
+      });
+      const remarks = answer.report?.length ?? 0;
+      if (remarks)
+        toast("amber", t("Imported with {count} remarks", { count: remarks }), {
+          text: answer.report?.[0]?.message ?? "",
+        });
+      go(`/workflows/${answer.workflow?.id}`);
+    } catch (error) {
+      toast("red", t("This could not be imported."), { text: messageOf(error, t) });
+    }
+  };
+  const duplicate = async (id: string) => {
+    const { workflow } = await call(workflows.getWorkflow, { workflowId: id });
+    create.mutate({
+      name: t("{name} copy", { name: workflow?.name ?? "" }),
+      workflow: { ...workflow, id: "" },
+      userId: user,
+    });
+  };
+  const exported = async (workflow: WorkflowJson) => {
+    const { content } = await call(workflows.exportWorkflow, {
+      workflowId: workflow.id ?? "",
+      format: "WORKFLOW_FORMAT_YAML",
+    });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content ?? ""], { type: "application/yaml" }));
+    link.download = `${workflow.name}.yaml`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+
+  return (
+    <div className="page">
+      <header className="pagehead">
+        <h1>{t("Workflows")}</h1>
+        <div className="row">
+          <input
+            ref={file}
+            type="file"
+            accept=".json,.yaml,.yml"
+            hidden
+            aria-label={t("Import")}
+            onChange={(event) => {
+              const chosen = event.target.files?.[0];
+              if (chosen) void chosen.text().then(bringIn);
+              event.target.value = "";
+            }}
+          />
+          <Button className="hide-small" onClick={() => file.current?.click()}>
+            <FileUp />
+            {t("Import")}
+          </Button>
+          <Button onClick={() => setGenerating(true)}>
+            <Sparkles />
+            {t("Describe")}
+          </Button>
+          <Button look="primary" onClick={() => setCreating(true)}>
+            <Plus />
+            {t("New workflow")}
+          </Button>
+        </div>
+      </header>
+      <div className="toolbar">
+        <div className="searchfield">
+          <Search aria-hidden />
+          <Input
+            type="search"
+            placeholder={t("Search workflows…")}
+            aria-label={t("Search workflows…")}
+            value={query}
+            onChange={(event) => setQuery(event.target.value)}
+          />
+        </div>
+      </div>
+      <div className="card listcard">
+        {list.isPending ? <Loading /> : null}
+        {list.error ? (
+          <div style={{ padding: 16 }}>
+            <Problem error={list.error} retry={() => void list.refetch()} />
+          </div>
+        ) : null}
+        {list.data && found.length === 0 ? (
+          query ? (
+            <Empty icon={Search} title={t("Nothing found")}>
+              {t("No workflow has this in its name or description.")}
+            </Empty>
+          ) : (
+            <Empty
+              icon={Workflow}
+              title={t("Your first workflow")}
+              actions={
+                <>
+                  <Button look="primary" onClick={() => setCreating(true)}>
+                    <Plus />
+                    {t("New workflow")}
+                  </Button>
+                  <Button onClick={() => go("/templates")}>{t("Browse templates")}</Button>
+                </>
+              }
+            >
+              {t("Draw it from nodes, start from a template, or describe it in your own words.")}
+            </Empty>
+          )
+        ) : null}
+        {found.length > 0 ? (
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">{t("Name")}</th>
+                <th scope="col">{t("Status")}</th>
+                <th scope="col" className="hide-small">
+                  {t("Changed")}
+                </th>
+                <th scope="col">
+                  <span className="sr">{t("Actions")}</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.map((workflow) => (
+                <tr key={workflow.id} className="covered">
+                  <td style={{ maxWidth: 480 }}>
+                    <Link href={`/workflows/${workflow.id}`} className="cover">
+                      {workflow.name}
+                    </Link>
+                    <div className="soft small clip">{workflow.description}</div>
+                    {workflow.tags?.length ? (
+                      <div className="row" style={{ marginTop: 4, gap: 4 }}>
+                        {workflow.tags.map((tag) => (
+                          <Badge key={tag}>{tag}</Badge>
+                        ))}
+                      </div>
+                    ) : null}
+                  </td>
+                  <td>
+                    {workflow.active ? (
+                      <Badge tone="green" dot>
+                        {t("Live v{version}", { version: workflow.publishedVersion ?? 0 })}
+                      </Badge>
+                    ) : (
+                      <Badge>{t("Draft")}</Badge>
+                    )}
+                  </td>
+                  <td className="soft hide-small">{ago(workflow.updatedAt, language)}</td>
+                  <td className="num">
+                    <span className="over">
+                      <Menu
+                        items={[
+                          {
+                            label: t("Duplicate"),
+                            icon: Copy,
+                            onSelect: () => void duplicate(workflow.id ?? ""),
+                          },
+                          { label: t("Export"), icon: Download, onSelect: () => void exported(workflow) },
+                          "line",
+                          {
+                            label: t("Delete"),
+                            icon: Trash2,
+                            danger: true,
+                            onSelect: () => setDeleting(workflow),
+                          },
+                        ]}
+                      >
+                        <button
+                          type="button"
+                          className="button ghost small icon"
+                          aria-label={t("Actions for {name}", { name: workflow.name ?? "" })}
+                        >
+                          <MoreHorizontal />
+                        </button>
+                      </Menu>
+                    </span>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        ) : null}
+        {list.data?.nextPageToken ? (
+          <div className="row" style={{ justifyContent: "center", padding: 10 }}>
+            <Button small look="ghost" onClick={() => setCount(count + 50)}>
+              {t("Show more")}
+            </Button>
+          </div>
+        ) : null}
+      </div>
+      <CreateDialog
+        open={creating}
+        onClose={() => setCreating(false)}
+        busy={create.isPending}
+        onCreate={(name) => create.mutate({ name, userId: user })}
+      />
+      <GenerateDialog open={generating} onClose={() => setGenerating(false)} />
+      <Dialog
+        open={deleting !== undefined}
+        onClose={() => setDeleting(undefined)}
+        title={t("Delete {name}?", { name: deleting?.name ?? "" })}
+        hint={t(
+          "Executions that run go on, and their history stays. The drawing and its versions are gone for good.",
+        )}
+        footer={
+          <>
+            <Button onClick={() => setDeleting(undefined)}>{t("Cancel")}</Button>
+            <Button
+              look="danger"
+              busy={remove.isPending}
+              onClick={() => deleting && remove.mutate({ workflowId: deleting.id ?? "" })}
+            >
+              <Trash2 />
+              {t("Delete")}
+            </Button>
+          </>
+        }
+      >
+        {null}
+      </Dialog>
+    </div>
+  );
+}
+
+function CreateDialog({
+  open,
+  onClose,
+  onCreate,
+  busy,
+}: {
+  open: boolean;
+  onClose(): void;
+  onCreate(name: string): void;
+  busy: boolean;
+}) {
+  const { t } = useWords();
+  const [name, setName] = useState("");
+  return (
+    <Dialog open={open} onClose={onClose} title={t("New workflow")}>
+      <form
+        className="col"
+        style={{ gap: 16 }}
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (name.trim()) onCreate(name.trim());
+        }}
+      >
+        <Field label={t("Name")} required>
+          {(id) => (
+            <Input
+              id={id}
+              value={name}
+              maxLength={255}
+              required
+              placeholder={t("For example: Weather alert")}
+              onChange={(event) => setName(event.target.value)}
+            />
+          )}
+        </Field>
+        <div className="row" style={{ justifyContent: "flex-end" }}>
+          <Button onClick={onClose}>{t("Cancel")}</Button>
+          <Button look="primary" type="submit" busy={busy} disabled={!name.trim()}>
+            {t("Create")}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
