@@ -8,8 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -26,21 +25,11 @@ from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
-from workflow_engine.core.secrets import Keyring
-from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
-from workflow_engine.nodes.ai_agent.conversation.providers import models_of
-from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
-from workflow_engine.runtime.blobs import FolderBlobs
-from workflow_engine.runtime.commands import AllowedCommands
-from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.egress import EgressClient
-from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
-from workflow_engine.runtime.sandbox import ProcessSandbox
-from workflow_engine.runtime.vault import Vault
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
@@ -50,6 +39,7 @@ from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
+from workflow_engine.wiring import open_store, world
 
 log = get_logger(__name__)
 
@@ -61,7 +51,7 @@ class Server:
     """A running server. `close` it, or send SIGTERM to its process."""
 
     settings: Settings
-    runtime: LocalRuntime
+    runtime: Runtime
     store: Store
     port: int
     """The port for gRPC: the one asked for, or the one it was given when that was 0."""
@@ -102,7 +92,9 @@ async def start(
     on_lost: Callable[[], None] | None = None,
     clock: Clock | None = None,
 ) -> Server:
-    """Starts a server and returns once it serves. Waits while another process owns the database.
+    """Starts a server and returns once it serves.
+
+    With the local runtime it waits while another process owns the database; on Temporal any number may serve.
 
     `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
     `clock` is the machine's own unless a test brings another.
@@ -111,47 +103,34 @@ async def start(
     clock = clock or SystemClock()
     registry = registry or installed()
     async with AsyncExitStack() as stack:
-        url = settings.sqlalchemy_url
-        await asyncio.to_thread(upgrade, url)
-        store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
-        stack.callback(store.close)
-        await _own(store, on_lost)
-        http = EgressClient(allow=settings.egress_allow)
-        stack.push_async_callback(http.close)
-        blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
+        store = await open_store(settings, stack)
+        there = world(settings, store, registry, clock, stack)
+        runtime: Runtime
+        if settings.engine_runtime == "temporal":
+            from workflow_engine.worker import temporal_runtime
 
-        vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
-
-        sandbox = ProcessSandbox()
-        files = FolderFiles(settings.files_root) if settings.files_root else None
-        commands = AllowedCommands(settings.execute_allow)
-        models = models_of(settings)
-
-        def services(context: Context) -> Context:
-            credentials = vault.handing_to(context.handed_out)
-            return replace(
-                context,
-                http=http,
-                blobs=blobs,
-                credentials=credentials,
-                sandbox=sandbox,
-                files=files,
-                commands=commands,
-                models=models,
+            store.share()
+            runtime = await temporal_runtime(settings, there)
+        else:
+            await _own(store, on_lost)
+            runtime = LocalRuntime(
+                store,
+                there.definitions,
+                clock,
+                services=there.services,
+                entropy=os.urandom,
+                blobs=there.blobs,
+                queue_limit=settings.queue_limit,
             )
-
-        definitions = Definitions(store, registry)
-        runtime = LocalRuntime(
-            store,
-            definitions,
-            clock,
-            services=services,
-            entropy=os.urandom,
-            blobs=blobs,
-            queue_limit=settings.queue_limit,
-        )
         triggers = Triggers(
-            store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
+            store,
+            runtime,
+            there.definitions,
+            registry,
+            clock,
+            entropy=os.urandom,
+            services=there.services,
+            blobs=there.blobs,
         )
         listeners = Listeners()
         calls = Calls()
@@ -168,8 +147,8 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
-        integrations = IntegrationService(backend, vault, http)
+        backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, triggers)
+        integrations = IntegrationService(backend, there.vault, there.http)
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
@@ -189,7 +168,7 @@ async def start(
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
             *pages.routes(),
-            *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
+            *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
         ]
         edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
         await runtime.open()

@@ -147,7 +147,7 @@ class TestActions:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            ({}, 'Order_from_the_shop: "sku" is a required property'),
+            ({}, 'Order_from_the_shop: sku: "sku" is a required property'),
             ({"sku": "A", "colour": "red"}, "('colour' was unexpected)"),
             ({"sku": "lower"}, 'sku: "lower" does not match'),
         ],

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parents[2]
@@ -67,8 +67,22 @@ class Settings(BaseSettings):
     needs its place in EGRESS_ALLOW."""
     openai_compatible_api_key: SecretStr = SecretStr("")
     """Its key, if it wants one."""
-    engine_runtime: Literal["local"] = "local"
-    """What carries out executions."""
+    engine_runtime: Literal["local", "temporal"] = "local"
+    """What carries out executions: this process, or workers on Temporal, which takes a PostgreSQL database."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Where the Temporal server is."""
+    temporal_namespace: str = "default"
+    """Temporal's namespace for our executions."""
+    temporal_task_queue: str = Field(default="workflow-engine", min_length=1)
+    """Servers and workers with the same task queue belong together."""
+    temporal_tls: bool = False
+    """Speak TLS to Temporal."""
+    temporal_api_key: SecretStr = SecretStr("")
+    """For a Temporal server that asks for one."""
+    worker_build_id: str = ""
+    """The release that a worker runs, for Temporal's worker versioning; empty to do without."""
+    worker_max_attempts: int = Field(default=200, ge=1)
+    """Attempts that one worker has under way at once."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     allow_unauthenticated: bool = False
@@ -91,6 +105,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _temporal_needs_postgresql(self) -> Settings:
+        if self.engine_runtime == "temporal" and not self.sqlalchemy_url.startswith("postgresql"):
+            raise ValueError("ENGINE_RUNTIME=temporal needs DATABASE_URL=postgresql://...: many processes share it")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ from workflow_engine.models.writes import (
 )
 
 T = TypeVar("T")
+SALT = 22
+"""Bits that tell keys of different processes apart, beside 41 of milliseconds."""
 ROW = WorkflowExecution.__table__.columns
 Also = Callable[[Connection], None]
 
@@ -122,6 +126,8 @@ class Store:
         self._writer: Writer | None = None
         self._next_pk = 1
         self._next_event_pk = 1
+        self._salt: int | None = None
+        """Set where many processes write."""
 
     @classmethod
     def open(cls, url: str, *, echo: bool = False) -> Store:
@@ -149,6 +155,7 @@ class Store:
     def share(self) -> None:
         """Writes beside other processes instead of owning the database; see models.shared."""
         self._writer = Writer(self._engine.dialect.name, SharedAccess(self._engine))
+        self._salt = secrets.randbits(SALT)
 
     def give_up(self) -> None:
         """Makes an `acquire_ownership` that waits in another thread return False."""
@@ -178,8 +185,11 @@ class Store:
             raise RuntimeError("acquire_ownership comes before writing")
         self._writer.submit(writes, done)
 
-    async def change(self, change: Callable[[Connection], T]) -> T:
-        """Carries out `change` in the writer and returns its result once it is committed."""
+    async def change(self, change: Callable[[Connection], T], *, alone: bool = True, along: Sequence[Write] = ()) -> T:
+        """Carries out `change` in the writer, with what goes `along`; returns its result once it is committed.
+
+        One that is not `alone` bears that other processes change the same at the same time.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(failure: Exception | None) -> None:
@@ -190,7 +200,7 @@ class Store:
             if not future.done():
                 future.set_result(result)
 
-        self.submit([Run(change, succeed, done)], done)
+        self.submit([*along, Run(change, succeed, done, alone)], done)
         return await future
 
     def next_execution_pk(self) -> int:
@@ -198,6 +208,9 @@ class Store:
         return pk
 
     def next_trigger_event_pk(self) -> int:
+        if self._salt is not None:
+            # Nobody counts for all: time sorts, and the salt keeps those apart who write at the same time.
+            self._next_event_pk = max(self._next_event_pk, (time.time_ns() // 1_000_000 << SALT) | self._salt)
         pk, self._next_event_pk = self._next_event_pk, self._next_event_pk + 1
         return pk
 
@@ -454,6 +467,11 @@ class Store:
         )
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def new_executions(self, before: int) -> list[ExecutionRow]:
+        """Executions that were accepted before a time and that nobody has taken up, oldest first."""
+        waiting = and_(text(BUSY), ROW.status == Status.NEW, ROW.created_at < before)
+        return self._rows(select(*ROW).where(waiting).order_by(ROW.pk).limit(1_000))
 
     def last_seq(self, pk: int) -> int:
         """The number of a journal's newest event; 0 when there is none."""

@@ -253,6 +253,8 @@ class Writer:
             self._ownership.check(connection, counter)
             counter.close()
             cursor.close()
+            if any(run.alone for _, run in runs):
+                self._ownership.alone(connection)
             for submission, run in runs:
                 submission.results.append(_run(connection, run))
             self._doubtful = number

@@ -1,0 +1,84 @@
+"""What a server and a worker are both made of: the store, the definitions, and how nodes reach the world."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workflow_engine.core.clock import Clock
+from workflow_engine.core.config import Settings
+from workflow_engine.core.secrets import Keyring
+from workflow_engine.models.migrate import upgrade
+from workflow_engine.models.store import Store
+from workflow_engine.nodes.ai_agent.conversation.providers import models_of
+from workflow_engine.nodes.context import Blobs, Context, Models
+from workflow_engine.nodes.registry import Registry
+from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.commands import AllowedCommands
+from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.sandbox import ProcessSandbox
+from workflow_engine.runtime.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside that this process has to do with."""
+
+    settings: Settings
+    clock: Clock
+    registry: Registry
+    store: Store
+    http: EgressClient
+    blobs: Blobs
+    vault: Vault
+    definitions: Definitions
+    sandbox: ProcessSandbox
+    files: FolderFiles | None
+    commands: AllowedCommands
+    models: Models
+
+    def services(self, context: Context) -> Context:
+        """What an attempt may use."""
+        return replace(
+            context,
+            http=self.http,
+            blobs=self.blobs,
+            credentials=self.vault.handing_to(context.handed_out),
+            sandbox=self.sandbox,
+            files=self.files,
+            commands=self.commands,
+            models=self.models,
+        )
+
+
+async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+    """The database, at the newest migration. It can be read; who may write is still to be said."""
+    url = settings.sqlalchemy_url
+    await asyncio.to_thread(upgrade, url)
+    store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
+    stack.callback(store.close)
+    return store
+
+
+def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
+    """The world behind `store`; `stack` closes what it opens."""
+    http = EgressClient(allow=settings.egress_allow)
+    stack.push_async_callback(http.close)
+    return World(
+        settings=settings,
+        clock=clock,
+        registry=registry,
+        store=store,
+        http=http,
+        blobs=FolderBlobs(Path(settings.data_dir) / "blobs"),
+        vault=Vault(store, Keyring(*settings.secret_keys), http, clock),
+        definitions=Definitions(store, registry),
+        sandbox=ProcessSandbox(),
+        files=FolderFiles(settings.files_root) if settings.files_root else None,
+        commands=AllowedCommands(settings.execute_allow),
+        models=models_of(settings),
+    )
