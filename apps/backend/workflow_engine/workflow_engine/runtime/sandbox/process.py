@@ -84,8 +84,8 @@ async def run(
         timed_out = True
     finally:
         _kill(process)
-        # What was not read keeps a pipe open, and so does a grandchild that has left the session; asyncio would wait for
-        # both, and has no other word for this.
+        # What was not read keeps a pipe open, and so does a grandchild that has left the session. asyncio would wait
+        # for both, and has no other word for this.
         process._transport.close()  # type: ignore[attr-defined]
         # A kill can not be refused, so this ends; it must, lest a zombie stays.
         await asyncio.shield(process.wait())
