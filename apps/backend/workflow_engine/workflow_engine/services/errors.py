@@ -26,6 +26,11 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | OAUTH_NOT_SET_UP | FAILED_PRECONDITION | the credential names no client |
 | OAUTH_STATE_UNKNOWN | FAILED_PRECONDITION | a state that was used already, or is too old |
 | OAUTH_REFUSED | FAILED_PRECONDITION | the peer does not take the code |
+| NO_MODEL | FAILED_PRECONDITION | no language model is set up; the message says how |
+| MODEL_FAILED | FAILED_PRECONDITION | the model refuses, its key is wrong, a limit stopped it |
+| MODEL_BUSY | RESOURCE_EXHAUSTED | the provider takes no more calls for now |
+| MODEL_UNAVAILABLE | UNAVAILABLE | the provider does not answer |
+| CONVERSATION_NOT_FOUND | NOT_FOUND | a conversation that does not exist, or is somebody else's |
 | SIGN_IN_REQUIRED, KEY_INVALID, KEY_EXPIRED, USER_DISABLED | UNAUTHENTICATED | a call without a key, a wrong key |
 | WRONG_PASSWORD | UNAUTHENTICATED | no such user, or another password |
 | PERMISSION_MISSING | PERMISSION_DENIED | a viewer that changes a workflow |
@@ -84,6 +89,11 @@ CODES = {
     "OAUTH_NOT_SET_UP": grpc.StatusCode.FAILED_PRECONDITION,
     "OAUTH_STATE_UNKNOWN": grpc.StatusCode.FAILED_PRECONDITION,
     "OAUTH_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "NO_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
+    "MODEL_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
+    "MODEL_BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MODEL_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "CONVERSATION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "SIGN_IN_REQUIRED": grpc.StatusCode.UNAUTHENTICATED,
     "KEY_INVALID": grpc.StatusCode.UNAUTHENTICATED,
     "KEY_EXPIRED": grpc.StatusCode.UNAUTHENTICATED,
