@@ -151,7 +151,15 @@ async def start(
             queue_limit=settings.queue_limit,
         )
         triggers = Triggers(
-            store, runtime, definitions, registry, clock, entropy=os.urandom, services=services, blobs=blobs
+            store,
+            runtime,
+            definitions,
+            registry,
+            clock,
+            entropy=os.urandom,
+            services=services,
+            blobs=blobs,
+            queue_limit=settings.queue_limit,
         )
         listeners = Listeners()
         calls = Calls()
@@ -189,9 +197,12 @@ async def start(
             *Gateway(calls, servicers).routes(),
             *openapi.routes(),
             *pages.routes(),
-            *Webhooks(triggers, listeners, runtime, definitions, clock, blobs, vault.open).routes(),
         ]
-        edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
+        webhooks = Webhooks(
+            triggers, listeners, runtime, definitions, clock, blobs, vault.open, settings.http_max_body_bytes
+        )
+        app = application(routes, middleware(settings))
+        edge = HttpServer(app, settings.http_host, settings.http_port, webhooks.doors())
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await triggers.open()
