@@ -238,7 +238,7 @@ async def idle(url: str, folder: Path, many: int) -> dict[str, float]:
         up = time.perf_counter() - began
         process = psutil.Process(pid)
         # What was left to do after the start is not what idling costs.
-        await asyncio.sleep(3)
+        await asyncio.sleep(8)
         cpu = sum(process.cpu_times()[:2])
         await asyncio.sleep(IDLE)
         used = (sum(process.cpu_times()[:2]) - cpu) / IDLE
