@@ -69,9 +69,6 @@ export function App() {
             <Route path="/inbox/:id?" component={InboxPage} />
             <Route path="/triggers" component={TriggersPage} />
             <Route path="/credentials" component={CredentialsPage} />
-            <Route path="/oauth/callback">
-              <CredentialsPage />
-            </Route>
             <Route path="/templates" component={TemplatesPage} />
             <Route path="/settings/:tab?" component={SettingsPage} />
             <Route path="/login">

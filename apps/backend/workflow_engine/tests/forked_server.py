@@ -57,9 +57,19 @@ def write_offset(file: Path, ms: int) -> None:
 
 
 class ForkedServer:
-    """One server process. Its log is appended to the file `log`."""
+    """One server process, or a worker of the Temporal runtime. Its log is appended to the file `log`."""
 
-    def __init__(self, url: str, folder: Path, port: int, log: Path, offset: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        port: int,
+        log: Path,
+        offset: Path | None = None,
+        *,
+        is_worker: bool = False,
+        **more: str,
+    ) -> None:
         environment = {
             "DATABASE_URL": url,
             "DATA_DIR": str(folder),
@@ -67,8 +77,10 @@ class ForkedServer:
             "GRPC_PORT": str(port),
             "HTTP_PORT": "0",
             "EGRESS_ALLOW": ",".join(LOOPBACK),
+            **more,
         }
-        self._process = _processes.Process(target=_serve, args=(environment, log, offset), daemon=True)
+        target = _work if is_worker else _serve
+        self._process = _processes.Process(target=target, args=(environment, log, offset), daemon=True)
         self._process.start()
 
     def kill(self) -> None:
@@ -88,10 +100,21 @@ class ForkedServer:
 
 
 def _serve(environment: dict[str, str], log: Path, offset: Path | None) -> None:
+    _become(environment, log)
+    uvloop.run(server.serve(Settings(), ShiftedClock(offset) if offset else None))
+
+
+def _work(environment: dict[str, str], log: Path, offset: Path | None) -> None:
+    from workflow_engine.worker import work
+
+    _become(environment, log)
+    uvloop.run(work(Settings()))
+
+
+def _become(environment: dict[str, str], log: Path) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     os.chdir(environment["DATA_DIR"])
     configure("INFO")
-    uvloop.run(server.serve(Settings(), ShiftedClock(offset) if offset else None))

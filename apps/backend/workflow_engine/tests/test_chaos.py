@@ -54,3 +54,13 @@ async def test_a_clock_may_be_set_forward_and_back(tmp_path: Path) -> None:
     write_offset(offset, 0)
     url = f"sqlite:///{tmp_path / 'chaos.db'}"
     nothing_is_wrong(await chaos(url, tmp_path, JumpClock(offset, 6, PACE), 6, offset=offset, load=FEW), 6)
+
+
+async def test_replicas_and_workers_on_temporal_may_be_killed(
+    postgres_url: str, temporal_address: str, tmp_path: Path
+) -> None:
+    few = Load(callers=4, pause=0.5)
+    report = await chaos(postgres_url, tmp_path, Kill((0.5, 2)), 5, temporal=temporal_address, load=few)
+    assert report.faults == []
+    assert len(report.acknowledged) > 5
+    assert report.left == 0, "a replica or a worker gave up"

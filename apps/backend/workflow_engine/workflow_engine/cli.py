@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +38,19 @@ def serve(
         _serve(log_level)
 
 
+@app.command()
+def worker(
+    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = None,
+) -> None:
+    """Carry out executions for servers with ENGINE_RUNTIME=temporal, until the process is told to stop."""
+    from workflow_engine.worker import work
+
+    settings = Settings(engine_runtime="temporal")
+    configure(log_level or settings.log_level)
+    interpreter.tune()
+    _run(work(settings))
+
+
 def _serve(log_level: str | None) -> None:
     from workflow_engine import server
 
@@ -44,14 +58,18 @@ def _serve(log_level: str | None) -> None:
     configure(log_level or settings.log_level)
     interpreter.tune()
     try:
-        if sys.platform == "win32":
-            asyncio.run(server.serve(settings))
-        else:
-            import uvloop
-
-            uvloop.run(server.serve(settings))
+        _run(server.serve(settings))
     except server.RefusedToStart as refused:
         raise SystemExit(str(refused)) from None
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(work)
+    else:
+        import uvloop
+
+        uvloop.run(work)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -17,39 +16,42 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth, pages
+from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
-from workflow_engine.core.secrets import Keyring
-from workflow_engine.models.migrate import upgrade
+from workflow_engine.core.signing import Signer
 from workflow_engine.models.store import Store
-from workflow_engine.nodes.ai_agent.conversation.providers import models_of
-from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
-from workflow_engine.runtime.blobs import FolderBlobs
-from workflow_engine.runtime.commands import AllowedCommands
-from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.egress import EgressClient
-from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
-from workflow_engine.runtime.sandbox import ProcessSandbox
-from workflow_engine.runtime.vault import Vault
+from workflow_engine.runtime.retention import Policy, Retention
+from workflow_engine.services.access.accounts import Accounts
+from workflow_engine.services.access.audit import Audit
+from workflow_engine.services.access.door import Door
+from workflow_engine.services.access.first import first_admin
+from workflow_engine.services.access.scope import Scope
+from workflow_engine.services.admin_service import AdminService
+from workflow_engine.services.ai_agent_service import AIAgentService
+from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
+from workflow_engine.wiring import open_store, world
 
 log = get_logger(__name__)
 
@@ -61,7 +63,7 @@ class Server:
     """A running server. `close` it, or send SIGTERM to its process."""
 
     settings: Settings
-    runtime: LocalRuntime
+    runtime: Runtime
     store: Store
     port: int
     """The port for gRPC: the one asked for, or the one it was given when that was 0."""
@@ -78,22 +80,23 @@ class RefusedToStart(Exception):
 
 
 def check_host(settings: Settings) -> None:
-    """Raises RefusedToStart for a server that anyone on the network could use without a key."""
+    """Raises RefusedToStart for a server without users that anyone on the network could reach."""
     for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
-        is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-        if not is_loopback and not settings.allow_unauthenticated:
+        if not _is_loopback(host) and not settings.allow_unauthenticated:
             raise RefusedToStart(
-                f"{name}={host} is open to the network, but no authentication is set up. "
-                "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+                f"{name}={host} is open to the network, but no authentication is set up. Make a first user with "
+                "`workflow-engine users create --admin`, or use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a "
+                "proxy or the network protects the port."
             )
 
 
-def _is_ip(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return True
 
 
 async def start(
@@ -102,70 +105,70 @@ async def start(
     on_lost: Callable[[], None] | None = None,
     clock: Clock | None = None,
 ) -> Server:
-    """Starts a server and returns once it serves. Waits while another process owns the database.
+    """Starts a server and returns once it serves.
+
+    With the local runtime it waits while another process owns the database; on Temporal any number may serve.
 
     `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
     `clock` is the machine's own unless a test brings another.
     """
-    check_host(settings)
     clock = clock or SystemClock()
     registry = registry or installed()
     async with AsyncExitStack() as stack:
-        url = settings.sqlalchemy_url
-        await asyncio.to_thread(upgrade, url)
-        store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
-        stack.callback(store.close)
-        await _own(store, on_lost)
-        http = EgressClient(allow=settings.egress_allow)
-        stack.push_async_callback(http.close)
-        blobs = FolderBlobs(Path(settings.data_dir) / "blobs")
+        store = await open_store(settings, stack)
+        door = Door(store, clock, settings)
+        if not settings.names_first_admin and not await door.is_required():
+            check_host(settings)
+        there = world(settings, store, registry, clock, stack)
+        runtime: Runtime
+        if settings.engine_runtime == "temporal":
+            from workflow_engine.worker import temporal_runtime
 
-        vault = Vault(store, Keyring(*settings.secret_keys), http, clock)
-
-        sandbox = ProcessSandbox()
-        files = FolderFiles(settings.files_root) if settings.files_root else None
-        commands = AllowedCommands(settings.execute_allow)
-        models = models_of(settings)
-
-        def services(context: Context) -> Context:
-            credentials = vault.handing_to(context.handed_out)
-            return replace(
-                context,
-                http=http,
-                blobs=blobs,
-                credentials=credentials,
-                sandbox=sandbox,
-                files=files,
-                commands=commands,
-                models=models,
+            store.share()
+            runtime = await temporal_runtime(settings, there)
+        else:
+            await _own(store, on_lost)
+            runtime = LocalRuntime(
+                store,
+                there.definitions,
+                clock,
+                services=there.services,
+                entropy=os.urandom,
+                blobs=there.blobs,
+                queue_limit=settings.queue_limit,
             )
-
-        definitions = Definitions(store, registry)
-        runtime = LocalRuntime(
+        there.runtime.append(runtime)
+        retention = Retention(
             store,
-            definitions,
             clock,
-            services=services,
-            entropy=os.urandom,
-            blobs=blobs,
-            queue_limit=settings.queue_limit,
+            Policy(round(settings.retention_max_age_days * 86_400_000), settings.retention_max_count),
+            runtime=runtime if isinstance(runtime, LocalRuntime) else None,
+            # Temporal's own histories name blobs that nobody else knows of.
+            blobs=there.blobs if isinstance(runtime, LocalRuntime) else None,
         )
+        await first_admin(store, settings, clock)
+        door.forget()
+        audit = Audit(store, clock)
+        await audit.prune(settings.audit_days)
         triggers = Triggers(
             store,
             runtime,
-            definitions,
+            there.definitions,
             registry,
             clock,
             entropy=os.urandom,
-            services=services,
-            blobs=blobs,
+            services=there.services,
+            blobs=there.blobs,
             queue_limit=settings.queue_limit,
         )
+        scope = Scope(store)
+        calls = Calls(door, scope, audit)
         listeners = Listeners()
-        calls = Calls()
+
+        scheme = "https" if settings.tls_cert_file else "http"
 
         def public_url() -> str:
-            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
@@ -176,37 +179,59 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, definitions, runtime, registry, clock, blobs, triggers)
-        integrations = IntegrationService(backend, vault, http)
+        backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
+        integrations = IntegrationService(backend, there.vault, there.http)
+        people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
+            "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
+            "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),
+            "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        address = f"{settings.grpc_host}:{settings.grpc_port}"
+        identity = tls.grpc_credentials(settings)
+        port = server.add_secure_port(address, identity) if identity else server.add_insecure_port(address)
         # Every room of api/ adds its routes here; the first that fits serves a request.
         routes: list[BaseRoute] = [
             *oauth.routes(integrations),
-            *Gateway(calls, servicers).routes(),
+            *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *sign_in.routes(people, door.issuer, public_url),
+            *TaskPages(backend, desk, links).routes(),
             *pages.routes(),
         ]
         webhooks = Webhooks(
-            triggers, listeners, runtime, definitions, clock, blobs, vault.open, settings.http_max_body_bytes
+            triggers,
+            listeners,
+            runtime,
+            there.definitions,
+            clock,
+            there.blobs,
+            there.vault.open,
+            settings.http_max_body_bytes,
         )
-        app = application(routes, middleware(settings))
-        edge = HttpServer(app, settings.http_host, settings.http_port, webhooks.doors())
+        edge = HttpServer(
+            application(routes, middleware(settings)),
+            settings.http_host,
+            settings.http_port,
+            tls.for_http(settings),
+            webhooks.doors(),
+        )
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        retention.open()
+        stack.push_async_callback(retention.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

@@ -23,7 +23,7 @@ import { geometry } from "./geometry";
 import { Link } from "./Link";
 import { NodeCard } from "./NodeCard";
 import { usePalette } from "./Palette";
-import { useDoc, useEditor, useEditorStore } from "./store";
+import { useEditor, useEditorStore } from "./store";
 import "./canvas.css";
 
 const NODE_TYPES = { node: NodeCard };
@@ -34,7 +34,7 @@ const BIG = 200;
 export function Canvas() {
   const t = useT();
   const store = useEditorStore();
-  const doc = useDoc();
+  const doc = useEditor((editor) => editor.shown);
   const ports = useEditor((editor) => editor.ports);
   const review = useEditor((editor) => editor.review);
   const readOnly = useEditor((editor) => editor.readOnly) || review !== undefined;

@@ -9,7 +9,9 @@ import { useT } from "~/i18n";
 import { isResource, MAIN, nameOf, nodeOf, nodesOf, refusal } from "~/model/graph";
 import { addNode, type Place } from "./actions";
 import { NodeIcon } from "./looks";
+import { score } from "./score";
 import { useEditorStore } from "./store";
+import "~/ui/palette.css";
 
 interface Palette {
   place: Place | undefined;
@@ -174,19 +176,4 @@ function ConnectList({ from, onDone }: { from: string; onDone(): void }) {
       </Command.List>
     </Command>
   );
-}
-
-/** The beginning of a name counts most, then any word of it, then what it does. */
-export function score(value: string, search: string, keywords: string[] = []): number {
-  const wanted = search.trim().toLowerCase();
-  if (!wanted) return 1;
-  const name = value.toLowerCase();
-  if (name.startsWith(wanted)) return 1;
-  if (name.split(/[\s._]+/).some((word) => word.startsWith(wanted))) return 0.8;
-  if (name.includes(wanted)) return 0.6;
-  if (keywords.join(" ").toLowerCase().includes(wanted)) return 0.3;
-  const letters = wanted.replace(/\s/g, "");
-  let at = 0;
-  for (const char of name) if (char === letters[at]) at++;
-  return at === letters.length && letters.length > 2 ? 0.1 : 0;
 }

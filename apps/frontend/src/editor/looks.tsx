@@ -51,6 +51,7 @@ import type { ExecutionModeJson, ExecutionStatusJson } from "~/api/contract";
 import { useT } from "~/i18n";
 import type { RunLook } from "~/model/runs";
 import { Badge, type Tone } from "~/ui";
+import "./looks.css";
 
 const FAMILY_ICONS: Record<string, ComponentType> = {
   trigger: Bell,
@@ -107,10 +108,10 @@ export function iconOf(type: string): ComponentType {
   return KIND_ICONS[type] ?? FAMILY_ICONS[familyOf(type)] ?? Braces;
 }
 
-export function NodeIcon({ type }: { type: string }) {
+export function NodeIcon({ type, small }: { type: string; small?: boolean }) {
   const Icon = iconOf(type);
   return (
-    <span className="nodeicon" data-family={familyOf(type)} aria-hidden>
+    <span className={small ? "nodeicon small" : "nodeicon"} data-family={familyOf(type)} aria-hidden>
       <Icon />
     </span>
   );

@@ -13,8 +13,8 @@ import type {
 } from "~/api/contract";
 import { workflows } from "~/api/contract";
 import { ApiError, call, stream } from "~/api/transport";
-import { type Edit, isEmpty } from "~/model/edits";
-import { type Doc, type Node, nodesOf, type Ports, portsOf } from "~/model/graph";
+import { apply, type Edit, isEmpty } from "~/model/edits";
+import { type Doc, type Node, nodesOf, type Ports, portsOf, tidied } from "~/model/graph";
 import { begin, type History, perform, redo, undo } from "~/model/history";
 import type { Proposal } from "~/model/review";
 import { hasEnded, type NodeState, sameState, statesByNode } from "~/model/runs";
@@ -23,9 +23,9 @@ export type Saving = "saved" | "dirty" | "saving" | "refused" | "conflict" | "fa
 
 export interface Review {
   proposals: Proposal[];
+  /** Of those that are chosen. */
   keys: Set<string>;
   explanation: string;
-  /** The drawing with the accepted ones, shown in place of the draft. */
   before: Doc;
 }
 
@@ -48,6 +48,8 @@ export interface Editor {
   states: Record<string, NodeState>;
   starting: boolean;
   review: Review | undefined;
+  /** What the canvas shows: the draft, or under review the draft with what is chosen, and what would go. */
+  shown: Doc;
 
   edit(edit: Edit, key?: string): void;
   undo(): void;
@@ -81,12 +83,15 @@ function index(doc: Doc): Map<string, Node> {
   return new Map(nodesOf(doc).map((node) => [node.id, node]));
 }
 
-export function createEditor(
-  workflow: WorkflowJson,
-  types: NodeTypeJson[],
-  user: string,
-  readOnly = false,
-): EditorStore {
+function reviewed(review: Review): Doc {
+  return review.proposals
+    .filter((each) => each.kind !== "remove" && review.keys.has(each.key))
+    .sort((a, b) => Number(a.what === "connection") - Number(b.what === "connection"))
+    .reduce((doc, each) => apply(doc, each.edit), review.before);
+}
+
+export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnly = false): EditorStore {
+  const workflow = tidied(given);
   const id = workflow.id ?? "";
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
   let validateTimer: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +100,7 @@ export function createEditor(
 
   return createStore<Editor>((set, get) => {
     const changed = (history: History) => {
-      set({ history, byId: index(history.doc), saving: "dirty" });
+      set({ history, shown: history.doc, byId: index(history.doc), saving: "dirty" });
       clearTimeout(saveTimer);
       clearTimeout(validateTimer);
       saveTimer = setTimeout(() => void get().save(), AUTOSAVE);
@@ -139,7 +144,7 @@ export function createEditor(
 
     const showRuns = (runs: NodeRunJson[], execution: ExecutionJson | undefined) => {
       const before = get().states;
-      const states = statesByNode(runs);
+      const states = statesByNode(runs, execution?.status === "RUNNING");
       for (const [node, state] of Object.entries(states))
         if (before[node] && sameState(before[node], state)) states[node] = before[node];
       set({ runs, states, execution });
@@ -164,6 +169,7 @@ export function createEditor(
       states: {},
       starting: false,
       review: undefined,
+      shown: workflow,
 
       edit(edit, key) {
         if (get().readOnly || isEmpty(edit)) return;
@@ -202,10 +208,11 @@ export function createEditor(
       },
       async reload() {
         const newest = await call(workflows.getWorkflow, { workflowId: id });
-        const doc = newest.workflow ?? {};
+        const doc = tidied(newest.workflow ?? {});
         localStorage.removeItem(parkedKey(id));
         set({
           history: begin(doc),
+          shown: doc,
           byId: index(doc),
           stored: doc,
           etag: doc.etag ?? "",
@@ -231,7 +238,6 @@ export function createEditor(
           const started = await call(workflows.executeWorkflow, {
             workflowId: id,
             mode: "MANUAL",
-            triggeredBy: user,
             ...(options.input ? { input: options.input } : {}),
             ...(options.trigger ? { triggerNodeId: options.trigger } : {}),
           });
@@ -292,7 +298,8 @@ export function createEditor(
         clearTimeout(saveTimer);
       },
       setReview(review) {
-        set({ review });
+        const shown = review ? reviewed(review) : get().history.doc;
+        set({ review, shown, byId: index(shown) });
       },
     };
   });

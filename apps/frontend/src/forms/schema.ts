@@ -80,6 +80,7 @@ export function kindOf(given: Schema, root: Schema): Kind {
         multiline:
           schema.literal === true ||
           schema.format === "textarea" ||
+          schema.format === "multiline" ||
           (typeof schema.maxLength === "number" && schema.maxLength > 4096) ||
           LONG.test(String(schema.title ?? "")),
         format: String(schema.format ?? ""),
@@ -170,6 +171,7 @@ export function fieldsOf(schema: Schema, root: Schema): Field[] {
 
 /** `timeout_seconds` becomes "Timeout seconds". */
 export function labelOf(name: string, schema: Schema = {}): string {
+  if (/^[A-Z][A-Z0-9]*$/.test(name)) return name;
   const title = schema.title;
   const words = (typeof title === "string" && title && !/^[A-Z]\w+[A-Z]\w+$/.test(title) ? title : name)
     .replace(/_/g, " ")

@@ -141,3 +141,29 @@ export function fresh(wanted: string, taken: Iterable<string>): string {
   const gap = base.includes(" ") || /[A-Z\u4e00-\u9fff]/.test(base) ? " " : "_";
   for (let count = 2; ; count++) if (!used.has(`${base}${gap}${count}`)) return `${base}${gap}${count}`;
 }
+
+/** Fields that the contract's JSON spells out although they say nothing: false, 0, "", [], {} and UNSPECIFIED. */
+function empty(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === 0 || value === "") return true;
+  if (typeof value === "string") return value.endsWith("_UNSPECIFIED");
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+function told<T extends object>(whole: T, keep: readonly string[] = []): T {
+  return Object.fromEntries(
+    Object.entries(whole).filter(([name, value]) => keep.includes(name) || !empty(value)),
+  ) as T;
+}
+
+/** A workflow as we keep it: without fields that say nothing, so that what is the same looks the same. */
+export function tidied(doc: Doc): Doc {
+  const made = told(doc, ["name", "etag"]);
+  made.nodes = nodesOf(doc).map((node) => told(node));
+  made.connections = connectionsOf(doc).map((link) => told(link));
+  if (doc.settings) {
+    const settings = told(doc.settings);
+    if (Object.keys(settings).length > 0) made.settings = settings;
+    else delete made.settings;
+  }
+  return made;
+}

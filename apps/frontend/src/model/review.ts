@@ -36,7 +36,8 @@ export function proposals(before: Doc, after: Doc): Proposal[] {
         edit: { kind: "head", fields: { [field]: after[field] } },
         needs: [],
       });
-  for (const node of nodesOf(after)) {
+  for (const given of nodesOf(after)) {
+    const node = { ...given };
     const was = old.get(node.id);
     if (!was)
       made.push({
@@ -50,6 +51,8 @@ export function proposals(before: Doc, after: Doc): Proposal[] {
         needs: [],
       });
     else {
+      // The server writes the version of its type into a node that names none: that is no change of ours.
+      if (was.typeVersion === undefined) delete node.typeVersion;
       const changes = differences("", bare(was), bare(node));
       if (changes.length > 0)
         made.push({

@@ -1,3 +1,150 @@
-export default function TemplatesPage(_props: object) {
-  return <div />;
+/** Workflows to start from. They are the files that the engine's own tests carry out. */
+import { ArrowRight, LayoutTemplate, Search } from "lucide-react";
+import { Fragment, useMemo, useState } from "react";
+import { useLocation } from "wouter";
+import type { ConnectionJson, NodeJson } from "~/api/contract";
+import { workflows } from "~/api/contract";
+import { useChange } from "~/api/hooks";
+import { NodeIcon } from "~/editor/looks";
+import { useT } from "~/i18n";
+import { Badge, Button, Dialog, Empty, Input, Problem } from "~/ui";
+import "./pages.css";
+
+export interface Template {
+  name: string;
+  description: string;
+  tags: string[];
+  nodes: NodeJson[];
+  connections: ConnectionJson[];
+  vars?: Record<string, unknown>;
+}
+
+const FILES = import.meta.glob<Template>("../../../backend/workflow_engine/examples/templates/*.json", {
+  eager: true,
+  import: "default",
+});
+
+const ALL = Object.values(FILES).sort((a, b) => a.name.localeCompare(b.name));
+
+export default function TemplatesPage() {
+  const t = useT();
+  const [, go] = useLocation();
+  const [query, setQuery] = useState("");
+  const [tag, setTag] = useState("");
+  const [open, setOpen] = useState<Template>();
+  const take = useChange(workflows.importWorkflow, ["ListWorkflows"], {
+    quiet: true,
+    done: (answer) => go(`/workflows/${answer.workflow?.id}`),
+  });
+  const tags = useMemo(() => [...new Set(ALL.flatMap((each) => each.tags))].sort(), []);
+  const wanted = query.toLowerCase();
+  const shown = ALL.filter(
+    (each) =>
+      (!tag || each.tags.includes(tag)) &&
+      [each.name, each.description, t(each.name), t(each.description)].some((text) =>
+        text.toLowerCase().includes(wanted),
+      ),
+  );
+  return (
+    <div className="page">
+      <header className="pagehead">
+        <div>
+          <h1>{t("Templates")}</h1>
+          <p>{t("Take one, fill in the addresses under its constants, run it.")}</p>
+        </div>
+      </header>
+      <div className="toolbar">
+        <div className="searchfield">
+          <Search aria-hidden />
+          <Input
+            type="search"
+            aria-label={t("Search templates…")}
+            placeholder={t("Search templates…")}
+            value={query}
+            onChange={(event) => setQuery(event.target.value)}
+          />
+        </div>
+        {tags.map((each) => (
+          <Button key={each} small on={tag === each} onClick={() => setTag(tag === each ? "" : each)}>
+            {t(each)}
+          </Button>
+        ))}
+      </div>
+      {shown.length === 0 ? <Empty icon={LayoutTemplate} title={t("Nothing found")} /> : null}
+      <div className="gallery">
+        {shown.map((each) => (
+          <button key={each.name} type="button" className="card template" onClick={() => setOpen(each)}>
+            <Path nodes={each.nodes} />
+            <h2>{t(each.name)}</h2>
+            <p>{t(each.description)}</p>
+            <span className="row wrap">
+              {each.tags.map((one) => (
+                <Badge key={one}>{t(one)}</Badge>
+              ))}
+            </span>
+          </button>
+        ))}
+      </div>
+      {open ? (
+        <Dialog
+          open
+          onClose={() => setOpen(undefined)}
+          title={t(open.name)}
+          hint={t(open.description)}
+          footer={
+            <>
+              <Button onClick={() => setOpen(undefined)}>{t("Cancel")}</Button>
+              <Button
+                look="primary"
+                busy={take.isPending}
+                onClick={() =>
+                  take.mutate({
+                    content: JSON.stringify({
+                      ...open,
+                      name: t(open.name),
+                      description: t(open.description),
+                    }),
+                    format: "WORKFLOW_FORMAT_JSON",
+                  })
+                }
+              >
+                {t("Use this template")}
+              </Button>
+            </>
+          }
+        >
+          <ol className="tasks" style={{ padding: 0 }}>
+            {open.nodes.map((node) => (
+              <li key={node.id} className="row" style={{ padding: "4px 0" }}>
+                <NodeIcon type={node.type ?? ""} small />
+                <span>{node.name}</span>
+                <span className="soft small">{node.type}</span>
+              </li>
+            ))}
+          </ol>
+          {open.vars ? (
+            <p className="soft small">
+              {t("To fill in under its constants: {names}", { names: Object.keys(open.vars).join(", ") })}
+            </p>
+          ) : null}
+          {take.error ? <Problem error={take.error} /> : null}
+        </Dialog>
+      ) : null}
+    </div>
+  );
+}
+
+/** The kinds of nodes on the way, in the order of the drawing. */
+function Path({ nodes }: { nodes: NodeJson[] }) {
+  const types = [...new Set(nodes.map((node) => node.type ?? ""))].slice(0, 6);
+  return (
+    <span className="icons" aria-hidden>
+      {types.map((type, index) => (
+        <Fragment key={type}>
+          {index > 0 ? <ArrowRight size={12} /> : null}
+          <NodeIcon type={type} small />
+        </Fragment>
+      ))}
+    </span>
+  );
 }

@@ -38,9 +38,9 @@ export function Timeline({
     <div className="gantt" role="group" aria-label={t("Timeline")}>
       <span className="soft">{t("Step")}</span>
       <div className="axis" aria-hidden>
-        {[0, 0.25, 0.5, 0.75, 1].map((part) => (
+        {(end - begin < 8 ? [0, 1] : [0, 0.25, 0.5, 0.75, 1]).map((part) => (
           <span key={part} style={{ left: `${part * 100}%` }}>
-            {spoken((end - begin) * part) || "0"}
+            {part === 0 ? "0" : spoken((end - begin) * part)}
           </span>
         ))}
       </div>

@@ -18,6 +18,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 from benchmarks.chaos import load as loads
 from benchmarks.chaos.audit import audit
 from benchmarks.chaos.blows import Blow
+from benchmarks.chaos.cluster import Cluster
 from benchmarks.chaos.load import Load, Report
 from benchmarks.chaos.peer import Peer
 from benchmarks.chaos.servers import NobodyServes, Servers
@@ -37,15 +38,18 @@ async def chaos(
     data: Path | None = None,
     offset: Path | None = None,
     load: Load | None = None,
+    temporal: str = "",
     seed: int = 1,
 ) -> Report:
     """Strikes `times` under load and counts what went wrong.
 
     `folder` is for the log; `data`, or else the same one, is the servers' data folder; `offset` sets their clocks.
+    With the address of a Temporal server there are several replicas and workers around it.
     """
     draw, report, there = random.Random(seed), Report(), Peer()
     await asyncio.to_thread(upgrade, url)
-    servers = Servers(url, data or folder, folder / "servers.log", offset)
+    log = folder / "servers.log"
+    servers = Cluster(url, data or folder, log, temporal) if temporal else Servers(url, data or folder, log, offset)
     async with peer(there.answer) as listening, servers:
         there.url = listening.url
         try:

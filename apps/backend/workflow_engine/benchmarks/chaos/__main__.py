@@ -1,6 +1,7 @@
 """Strikes the engine in every way, or in those that are asked for, and counts what was lost.
 
-    python -m benchmarks.chaos [--kills 200] [--disk-full] [--restart-database] [--clock-jumps] [--rounds 20]
+    python -m benchmarks.chaos [--kills 200] [--disk-full] [--restart-database] [--clock-jumps] [--cluster]
+        [--rounds 20]
 
 Without a choice it does all of them.
 """
@@ -21,16 +22,24 @@ from benchmarks.chaos import Load, Report, chaos
 from benchmarks.chaos.blows import FillDisk, JumpClock, Kill, NoSmallDisk, RestartDatabase, small_disk
 from benchmarks.chaos.database import database
 from tests.forked_server import write_offset
+from tests.temporal_server import temporal_server
 
 Kind = Callable[[Path, int, int], Report]
 """Strikes a fresh engine in an empty folder, with a seed, so many times."""
 KILLS, ROUNDS = 200, 20
 SMALL = Load(callers=4, pause=0.3)
 """What a small disk has room for."""
+WIDE = Load(callers=40, pause=0.5)
+"""What two replicas and three workers beside their Temporal and PostgreSQL can do on a small machine."""
 
 
 def kills(folder: Path, seed: int, times: int, url: str = "") -> Report:
     return asyncio.run(chaos(url or f"sqlite:///{folder / 'chaos.db'}", folder, Kill(), times, seed=seed))
+
+
+def kills_postgresql(folder: Path, seed: int, times: int) -> Report:
+    with database() as there:
+        return kills(folder, seed, times, there.url)
 
 
 def disk_full(folder: Path, seed: int, times: int) -> Report:
@@ -51,6 +60,11 @@ def clock_jumps(folder: Path, seed: int, times: int) -> Report:
     return asyncio.run(chaos(url, folder, JumpClock(offset, times), times, offset=offset, seed=seed))
 
 
+def cluster(folder: Path, seed: int, times: int) -> Report:
+    with database() as there, temporal_server(folder) as temporal:
+        return asyncio.run(chaos(there.url, folder, Kill((0.5, 5)), times, temporal=temporal, load=WIDE, seed=seed))
+
+
 @contextmanager
 def _timed() -> Iterator[Callable[[], float]]:
     began = time.monotonic()
@@ -60,19 +74,22 @@ def _timed() -> Iterator[Callable[[], float]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, help=f"SIGKILL so many times ({KILLS})")
-    parser.add_argument("--url", default="", help="the database for the kills; a SQLite file of its own by default")
+    parser.add_argument("--url", default="", help="the database for the kills; one of SQLite, then one of PostgreSQL")
     parser.add_argument("--disk-full", action="store_true", help="SQLite on a small disk that fills up (needs root)")
     parser.add_argument("--restart-database", action="store_true", help="a PostgreSQL that dies and comes back")
     parser.add_argument("--clock-jumps", action="store_true", help="a clock that is set hours forward and back")
+    parser.add_argument("--cluster", action="store_true", help="replicas and workers on Temporal are killed")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"blows of each kind but kills ({ROUNDS})")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    some = chosen.disk_full or chosen.restart_database or chosen.clock_jumps
+    some = chosen.disk_full or chosen.restart_database or chosen.clock_jumps or chosen.cluster
     count = chosen.kills if chosen.kills is not None else 0 if some else KILLS
     kinds: dict[str, tuple[Kind, int]] = {
         "kills": (partial(kills, url=chosen.url), count),
+        "kills-postgresql": (kills_postgresql, 0 if chosen.url else count),
         "disk-full": (disk_full, chosen.rounds if chosen.disk_full or not some else 0),
         "restart-database": (restart_database, chosen.rounds if chosen.restart_database or not some else 0),
+        "cluster": (cluster, chosen.rounds if chosen.cluster or not some else 0),
         "clock-jumps": (clock_jumps, chosen.rounds if chosen.clock_jumps or not some else 0),
     }
     faults = 0

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from benchmarks.chaos.cluster import Cluster
 from benchmarks.chaos.database import Database
 from benchmarks.chaos.servers import Servers
 from tests.forked_server import write_offset
 
-Blow = Callable[[Servers, random.Random], Awaitable[None]]
+Struck = Servers | Cluster
+Blow = Callable[[Any, random.Random], Awaitable[None]]
 """One blow. It may return while the server is still down."""
 HOUR = 3_600_000
 """Milliseconds."""
@@ -30,7 +33,7 @@ class Kill:
 
     pace: tuple[float, float] = (0.1, 1.2)
 
-    async def __call__(self, servers: Servers, draw: random.Random) -> None:
+    async def __call__(self, servers: Struck, draw: random.Random) -> None:
         await asyncio.sleep(draw.uniform(*self.pace))
         await servers.kill()
 
@@ -65,7 +68,7 @@ class FillDisk:
     pace: tuple[float, float] = (0.2, 1.0)
     count: int = 0
 
-    async def __call__(self, servers: Servers, draw: random.Random) -> None:
+    async def __call__(self, servers: Struck, draw: random.Random) -> None:
         self.count += 1
         ballast = self.folder / "ballast"
         await asyncio.sleep(draw.uniform(*self.pace))
@@ -107,7 +110,7 @@ class JumpClock:
     _done: int = 0
     _latest: int = 0
 
-    async def __call__(self, servers: Servers, draw: random.Random) -> None:
+    async def __call__(self, servers: Struck, draw: random.Random) -> None:
         self._done += 1
         await asyncio.sleep(draw.uniform(*self.pace))
         jump = draw.randint(-5 * HOUR, 5 * HOUR)
@@ -130,7 +133,7 @@ class RestartDatabase:
     """Seconds that it stays away at most, and that it may keep its answers to itself."""
     count: int = field(default=0, init=False)
 
-    async def __call__(self, servers: Servers, draw: random.Random) -> None:
+    async def __call__(self, servers: Struck, draw: random.Random) -> None:
         self.count += 1
         await asyncio.sleep(draw.uniform(*self.pace))
         if self.count % 2:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -74,7 +75,14 @@ def _fork(app: ASGIApp, doors: Mapping[str, ASGIApp]) -> ASGIApp:
 class HttpServer:
     """Serves an application on a socket of its own. Raises OSError when the address is taken."""
 
-    def __init__(self, app: Starlette, host: str, port: int, doors: Mapping[str, ASGIApp] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        tls: dict[str, Any] | None = None,
+        doors: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
         """`doors` are applications by the first segment of their path that take their requests as they come, without
         the middleware, which would cost more than answering them.
         """
@@ -94,6 +102,7 @@ class HttpServer:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=GRACE,
+                **(tls or {}),
             )
         )
         self._serving: asyncio.Task[None] | None = None

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parents[2]
@@ -67,10 +67,53 @@ class Settings(BaseSettings):
     needs its place in EGRESS_ALLOW."""
     openai_compatible_api_key: SecretStr = SecretStr("")
     """Its key, if it wants one."""
-    engine_runtime: Literal["local"] = "local"
-    """What carries out executions."""
+    engine_runtime: Literal["local", "temporal"] = "local"
+    """What carries out executions: this process, or workers on Temporal, which takes a PostgreSQL database."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Where the Temporal server is."""
+    temporal_namespace: str = "default"
+    """Temporal's namespace for our executions."""
+    temporal_task_queue: str = Field(default="workflow-engine", min_length=1)
+    """Servers and workers with the same task queue belong together."""
+    temporal_tls: bool = False
+    """Speak TLS to Temporal."""
+    temporal_api_key: SecretStr = SecretStr("")
+    """For a Temporal server that asks for one."""
+    worker_build_id: str = ""
+    """The release that a worker runs, for Temporal's worker versioning; empty to do without."""
+    worker_max_attempts: int = Field(default=200, ge=1)
+    """Attempts that one worker has under way at once."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
+    admin_email: str = ""
+    """With `admin_password`: makes this admin when the server starts and has no users."""
+    admin_password: SecretStr = SecretStr("")
+    session_hours: float = Field(default=168, gt=0)
+    """How long somebody stays signed in."""
+    rate_limit: float = Field(default=100, ge=0)
+    """Calls a second for each user, once there are users; twice as many at once. 0 for any number."""
+    oidc_issuer: str = Field(default="", pattern=r"^$|^https?://[^\s]+$")
+    """URL of an OpenID Connect issuer whose tokens are taken, for example `https://login.example.com/realms/main`."""
+    oidc_client_id: str = ""
+    """As the issuer knows this server."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """For signing in with a browser; empty for a public client."""
+    oidc_audience: str = ""
+    """What tokens must be meant for; `oidc_client_id` when empty."""
+    oidc_roles_claim: str = "roles"
+    """Where a token tells roles (viewer, editor, operator, admin), for example `realm_access.roles`."""
+    oidc_default_role: Literal["viewer", "editor", "operator", "admin"] = "viewer"
+    """What somebody may do whose first token tells no roles."""
+    audit_days: int = Field(default=365, ge=1)
+    """How long the audit log goes back."""
+    tls_cert_file: Path | None = None
+    """Certificate chain (PEM) for gRPC and HTTP; both speak TLS when it is set."""
+    tls_key_file: Path | None = None
+    """Its private key (PEM)."""
+    tls_client_ca_file: Path | None = None
+    """Authorities (PEM) of which gRPC's clients must have a certificate."""
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma-separated."""
     allow_unauthenticated: bool = False
     """Serve a network address without authentication; only where something else protects the port."""
     egress_allow: Annotated[list[str], NoDecode] = []
@@ -79,6 +122,21 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    blobs_url: str = Field(default="", pattern=r"^$|^s3://[^/\s]+(/[^\s]*)?$")
+    """Where binary data and large events live: `s3://bucket/prefix`. Empty for a folder in `data_dir`."""
+    blobs_endpoint: str = Field(default="", pattern=r"^$|^https?://\S+$")
+    """Address of an S3-compatible store: `https://minio.example.com:9000`. Empty for Amazon's."""
+    blobs_region: str = ""
+    blobs_access_key: str = ""
+    """Empty to use what the AWS tools would: the environment, ~/.aws, the machine's role."""
+    blobs_secret_key: SecretStr = SecretStr("")
+    mcp_servers: dict[str, list[str]] = {}
+    """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
+    as the engine's own user, with none of its settings."""
+    retention_max_age_days: float = Field(default=90, ge=0, le=3650)
+    """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
+    retention_max_count: int = Field(default=0, ge=0)
+    """How many ended executions of each workflow are kept, unless it says otherwise; 0 for any number."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 
@@ -87,15 +145,33 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("egress_allow", "cors_origins", mode="before")
+    @field_validator("egress_allow", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _temporal_needs_postgresql(self) -> Settings:
+        if self.engine_runtime == "temporal" and not self.sqlalchemy_url.startswith("postgresql"):
+            raise ValueError("ENGINE_RUNTIME=temporal needs DATABASE_URL=postgresql://...: many processes share it")
+        return self
 
     @field_validator("public_url")
     @classmethod
     def _no_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if self.oidc_issuer and not (self.oidc_audience or self.oidc_client_id):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID or OIDC_AUDIENCE: tokens for others are not for us")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE go together")
+        return self
+
+    @property
+    def names_first_admin(self) -> bool:
+        return bool(self.admin_email and self.admin_password.get_secret_value())
 
     @property
     def secret_keys(self) -> tuple[str, list[str]]:

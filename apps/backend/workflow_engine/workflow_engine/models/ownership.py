@@ -103,6 +103,9 @@ class Ownership:
         if cursor.rowcount != 1:
             self._still_ours(connection)
 
+    def alone(self, connection: Connection) -> None:
+        """The owner always is."""
+
     def is_stored(self, number: int) -> bool:
         """Whether the transaction of this number was committed. Raises StoreUnavailable and OwnershipLost."""
         connection = self.connection()

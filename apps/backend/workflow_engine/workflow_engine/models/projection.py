@@ -7,6 +7,7 @@ keys, so a second time changes nothing; and the row only follows events that are
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ import msgspec
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.engine.items import blob_digests
+from workflow_engine.models.execution import BlobReference, ExecutionEvent, WorkflowExecution
 from workflow_engine.models.script import CHANGING, summary
-from workflow_engine.models.store import ExecutionRow, Store
+from workflow_engine.models.store import ExecutionRow, Store, Write, WriteRefused
 
 CHANNEL = "workflow_engine_journal"
 """PostgreSQL notifies here, with the pk, whenever a journal has grown."""
@@ -41,9 +43,11 @@ def proposed_pk(id: str, created_at: int) -> int:
     return (created_at << 22) | (int.from_bytes(digest, "big") & 0x3FFFFF)
 
 
-async def project(store: Store, batches: Sequence[Batch]) -> list[int]:
-    """Stores what is not stored yet, all of it or nothing; returns the executions' pks."""
-    return await store.change(lambda connection: [_project(connection, batch) for batch in batches])
+async def project(store: Store, batches: Sequence[Batch], along: Sequence[Write] = ()) -> list[int]:
+    """Stores what is not stored yet and what goes along, all of it or nothing; returns the executions' pks."""
+    return await store.change(
+        lambda connection: [_project(connection, batch) for batch in batches], alone=False, along=along
+    )
 
 
 def _project(connection: Connection, batch: Batch) -> int:
@@ -54,6 +58,11 @@ def _project(connection: Connection, batch: Batch) -> int:
             upsert(ExecutionEvent).on_conflict_do_nothing(),
             [{"execution_pk": pk, "seq": seq, "data": data} for seq, data in enumerate(batch.events, batch.first)],
         )
+        if named := {digest for data in batch.events for digest in blob_digests(data)}:
+            connection.execute(
+                upsert(BlobReference).on_conflict_do_nothing(),
+                [{"execution_pk": pk, "digest": digest} for digest in named],
+            )
     newest = connection.execute(select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)).scalar()
     if newest is None or newest <= batch.last:
         values = _values(row)
@@ -67,22 +76,21 @@ def _project(connection: Connection, batch: Batch) -> int:
 
 
 def _pk(connection: Connection, row: ExecutionRow) -> int:
-    """The pk of an execution; a row is made when there is none."""
-    known = connection.execute(select(ROW.pk).where(ROW.id == row.id)).scalar()
-    if known is not None:
-        return int(known)
+    """The pk of an execution; a row is made when there is none. Raises WriteRefused for a key that is taken."""
     values = _values(row)
-    # Two executions of one millisecond may propose the same key.
-    for pk in range(row.pk, row.pk + 64):
+    for pk in itertools.count(row.pk):
+        known = connection.execute(select(ROW.pk).where(ROW.id == row.id)).scalar()
+        if known is not None:
+            return int(known)
         made = connection.execute(
             upsert(WorkflowExecution).values(**values | {"pk": pk}).on_conflict_do_nothing().returning(ROW.pk)
         ).scalar()
         if made is not None:
             return int(made)
-        known = connection.execute(select(ROW.pk).where(ROW.id == row.id)).scalar()
-        if known is not None:
-            return int(known)
-    raise RuntimeError(f"no key is free for {row.id}")
+        # Two executions of one millisecond may have proposed the same pk; then the next one is tried.
+        if connection.execute(select(ROW.id).where(ROW.pk == pk)).scalar() is None:
+            raise WriteRefused(f"the idempotency key {row.idempotency_key!r} belongs to another execution")
+    raise AssertionError("unreachable")
 
 
 def _values(row: ExecutionRow) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from workflow_engine.models.writes import StoreUnavailable
+
+CHANGES = 0x6368_616E_6765_7300
+"""The advisory lock's number: `changes` in ASCII."""
 
 
 class SharedAccess:
@@ -36,6 +39,10 @@ class SharedAccess:
 
     def check(self, connection: Connection, cursor: Any) -> None:
         """Nobody can have taken over."""
+
+    def alone(self, connection: Connection) -> None:
+        """Waits until no other process is in the middle of a change; the next one waits for our commit."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHANGES})
 
     def is_stored(self, number: int) -> bool:
         return False

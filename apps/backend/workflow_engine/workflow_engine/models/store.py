@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
+from workflow_engine.models.execution import (
+    BUSY,
+    OPEN,
+    TIMED,
+    ExecutionEvent,
+    ExecutionSnapshot,
+    PrunedExecution,
+    WorkflowExecution,
+)
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.shared import SharedAccess
-from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
 from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -43,6 +52,8 @@ from workflow_engine.models.writes import (
 )
 
 T = TypeVar("T")
+SALT = 22
+"""Bits that tell keys of different processes apart, beside 41 of milliseconds."""
 ROW = WorkflowExecution.__table__.columns
 Also = Callable[[Connection], None]
 
@@ -76,12 +87,16 @@ class ExecutionFilter:
     statuses: tuple[int, ...] = ()
     since: int | None = None
     until: int | None = None
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         if self.workflow_id:
             query = query.where(ROW.workflow_id == self.workflow_id)
         if self.user_id:
             query = query.where(ROW.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(ROW.user_id.in_(self.owners))
         if self.statuses:
             query = query.where(ROW.status.in_(self.statuses))
         if self.since is not None:
@@ -98,11 +113,15 @@ class WorkflowFilter:
     user_id: str = ""
     query: str = ""
     active_only: bool = False
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         query = query.where(Workflow.deleted_at.is_(None))
         if self.user_id:
             query = query.where(Workflow.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(Workflow.user_id.in_(self.owners))
         if self.active_only:
             query = query.where(Workflow.active)
         if self.query:
@@ -122,6 +141,8 @@ class Store:
         self._writer: Writer | None = None
         self._next_pk = 1
         self._next_event_pk = 1
+        self._salt: int | None = None
+        """Set where many processes write."""
 
     @classmethod
     def open(cls, url: str, *, echo: bool = False) -> Store:
@@ -141,7 +162,8 @@ class Store:
         if not self._ownership.acquire(wait=wait, on_wait=on_wait):
             return False
         with self._reading() as connection:
-            self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+            given = (connection.execute(select(func.max(pk))).scalar() or 0 for pk in (ROW.pk, PrunedExecution.pk))
+            self._next_pk = max(given) + 1
             self._next_event_pk = (connection.execute(select(func.max(TriggerEvent.pk))).scalar() or 0) + 1
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
@@ -149,6 +171,7 @@ class Store:
     def share(self) -> None:
         """Writes beside other processes instead of owning the database; see models.shared."""
         self._writer = Writer(self._engine.dialect.name, SharedAccess(self._engine))
+        self._salt = secrets.randbits(SALT)
 
     def give_up(self) -> None:
         """Makes an `acquire_ownership` that waits in another thread return False."""
@@ -178,8 +201,11 @@ class Store:
             raise RuntimeError("acquire_ownership comes before writing")
         self._writer.submit(writes, done)
 
-    async def change(self, change: Callable[[Connection], T]) -> T:
-        """Carries out `change` in the writer and returns its result once it is committed."""
+    async def change(self, change: Callable[[Connection], T], *, alone: bool = True, along: Sequence[Write] = ()) -> T:
+        """Carries out `change` in the writer, with what goes `along`; returns its result once it is committed.
+
+        One that is not `alone` bears that other processes change the same at the same time.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(failure: Exception | None) -> None:
@@ -190,7 +216,7 @@ class Store:
             if not future.done():
                 future.set_result(result)
 
-        self.submit([Run(change, succeed, done)], done)
+        self.submit([*along, Run(change, succeed, done, alone)], done)
         return await future
 
     def next_execution_pk(self) -> int:
@@ -198,6 +224,9 @@ class Store:
         return pk
 
     def next_trigger_event_pk(self) -> int:
+        if self._salt is not None:
+            # Nobody counts for all: time sorts, and the salt keeps those apart who write at the same time.
+            self._next_event_pk = max(self._next_event_pk, (time.time_ns() // 1_000_000 << SALT) | self._salt)
         pk, self._next_event_pk = self._next_event_pk, self._next_event_pk + 1
         return pk
 
@@ -313,20 +342,6 @@ class Store:
         if revision is not None and current != revision:
             raise Stale(current)
         return current
-
-    async def delete_execution(self, pk: int) -> None:
-        """Removes an execution, its journal and its tasks."""
-
-        def change(connection: Connection) -> None:
-            tasks = select(Task.id).where(Task.execution_pk == pk)
-            connection.execute(delete(TaskAssignee).where(TaskAssignee.task_id.in_(tasks)))
-            connection.execute(delete(TaskNotice).where(TaskNotice.task_id.in_(tasks)))
-            connection.execute(delete(Task).where(Task.execution_pk == pk))
-            connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
-            connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
-            connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
-
-        await self.change(change)
 
     # reading
 
@@ -454,6 +469,11 @@ class Store:
         )
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
+
+    def new_executions(self, before: int) -> list[ExecutionRow]:
+        """Executions that were accepted before a time and that nobody has taken up, oldest first."""
+        waiting = and_(text(BUSY), ROW.status == Status.NEW, ROW.created_at < before)
+        return self._rows(select(*ROW).where(waiting).order_by(ROW.pk).limit(1_000))
 
     def last_seq(self, pk: int) -> int:
         """The number of a journal's newest event; 0 when there is none."""

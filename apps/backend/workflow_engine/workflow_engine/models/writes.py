@@ -155,6 +155,8 @@ class Run(msgspec.Struct):
     change: Callable[[Connection], Any]
     succeed: Callable[[Any], None]
     fail: Callable[[Exception], None]
+    alone: bool = True
+    """Nobody else changes anything from its first look to its commit, also where many processes write."""
 
 
 Write: TypeAlias = (

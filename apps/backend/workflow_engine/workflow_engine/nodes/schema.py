@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from workflow_engine.engine.items import Json
+from workflow_engine.utils import json_schema
 
 Schema = dict[str, Any]
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -17,21 +15,14 @@ _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 def violation(schema: Schema, value: Json) -> str:
     """The first thing that is wrong with `value`, as "place: what"; empty when nothing is."""
     try:
-        validator = _validator(msgspec.json.encode(schema, order="sorted"))
+        found = json_schema.violations(schema, value)
     except ValueError as error:
         return f"its schema is no JSON Schema: {error}"
-    for wrong in validator.iter_errors(value):
-        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in wrong.instance_path)
-        said = wrong.message if len(wrong.message) <= 500 else wrong.message[:500] + "..."
-        return f"{place.lstrip('.')}: {said}" if place else said
-    return ""
-
-
-@lru_cache(maxsize=512)
-def _validator(schema: bytes) -> Any:
-    import jsonschema_rs
-
-    return jsonschema_rs.validator_for(msgspec.json.decode(schema))
+    if not found:
+        return ""
+    first = found[0]
+    said = first.message if len(first.message) <= 500 else first.message[:500] + "..."
+    return f"{first.place}: {said}" if first.place else said
 
 
 def member(schema: Schema, value: Json, field: str) -> Schema | None:

@@ -4,6 +4,7 @@
 """
 
 from workflow_engine.runtime.temporal.runtime import TemporalRuntime
+from workflow_engine.runtime.temporal.wire import converter
 from workflow_engine.runtime.temporal.worker import worker
 
-__all__ = ["TemporalRuntime", "worker"]
+__all__ = ["TemporalRuntime", "converter", "worker"]

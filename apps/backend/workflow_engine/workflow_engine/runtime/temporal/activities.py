@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ from workflow_engine.engine.items import Json, Outputs
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, State
 from workflow_engine.models.projection import Batch, project
-from workflow_engine.models.store import Store
+from workflow_engine.models.store import Store, Write
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform
 from workflow_engine.runtime.contract import RuntimeFailure
@@ -41,11 +41,11 @@ from workflow_engine.runtime.temporal.wire import (
 log = get_logger(__name__)
 
 
-async def write(store: Store, blobs: Blobs, *batches: Batch) -> list[int]:
-    """Stores batches, large events as blobs; returns the executions' pks."""
+async def write(store: Store, blobs: Blobs, *batches: Batch, along: Sequence[Write] = ()) -> list[int]:
+    """Stores batches, large events as blobs, and what goes along; returns the executions' pks."""
     for batch in batches:
         batch.events = [await lay_aside(blobs, each) if len(each) > LARGE else each for each in batch.events]
-    return await project(store, batches)
+    return await project(store, batches, along)
 
 
 class Activities:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 TASK_QUEUE = "workflow-engine"
 
-EXECUTION, BATCH, GATE_KEEPER = "Execution", "Batch", "Gate"
+EXECUTION, GATE_KEEPER = "Execution", "Gate"
 """Workflows."""
 EVENTS, ADMITTED, ENTER, LEAVE = "events", "admitted", "enter", "leave"
 """Signals."""

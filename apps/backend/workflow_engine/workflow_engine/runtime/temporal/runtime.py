@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -20,13 +20,13 @@ from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine import machine
-from workflow_engine.engine.events import AnyEvent, ExecutionEnded
+from workflow_engine.engine.events import AnyEvent, ExecutionEnded, ExecutionStarted
 from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Items, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.models.notices import Notices
 from workflow_engine.models.projection import Batch
-from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable
+from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -34,12 +34,14 @@ from workflow_engine.runtime.families import same_request
 from workflow_engine.runtime.journal import read_events, read_page
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
-from workflow_engine.runtime.temporal.wire import BEGIN, BEGINS, Begin, beginning, dump_events
+from workflow_engine.runtime.temporal.wire import BEGIN, Begin, again, beginning, dump_events
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
 """How long a call may wait for a worker to answer."""
+LOOK, LATE = 30.0, 10_000
+"""Seconds between looks for executions that were not handed to Temporal, and the milliseconds it may take."""
 GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
@@ -64,13 +66,18 @@ class TemporalRuntime:
         self._watchers: dict[int, list[asyncio.Event]] = {}
         self._notices = Notices(store.url, self._grown)
         self._closing = False
+        self._looking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self._notices.open()
+        self._looking = asyncio.create_task(self._look_for_late())
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
         self._grown(None)
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         await self._notices.close()
 
     # starting
@@ -81,6 +88,55 @@ class TemporalRuntime:
             return same_request(start, row)
         begin = await self._beginning(start)
         try:
+            await self._accept([begin], start.along)
+        except WriteRefused:
+            # The same key at the same time, at another replica perhaps.
+            row = await asyncio.to_thread(self._store.execution_by_key, *key) if start.idempotency_key else None
+            if row is None:
+                raise
+            return same_request(start, row)
+        return begin.row.id
+
+    async def start_all(self, starts: Sequence[Start]) -> list[str]:
+        begins = [await self._beginning(start) for start in starts]
+        await self._accept(begins)
+        return [begin.row.id for begin in begins]
+
+    async def _beginning(self, start: Start) -> Begin:
+        if self._closing:
+            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+        plan = await self._definitions.plan(start.digest)
+        now = self._clock.now_ms()
+        id = start.execution_id or new_id("exec", now, self._entropy(10))
+        seed = int.from_bytes(self._entropy(4), "big")
+        begin = beginning(start, plan, await self._definition(start.digest), id, now, seed)
+        # Whoever takes it up says so.
+        begin.row.status = Status.NEW
+        return begin
+
+    async def _definition(self, digest: str) -> bytes:
+        definition = await asyncio.to_thread(self._store.definition, digest)
+        assert definition is not None
+        return definition
+
+    async def _accept(self, begins: Sequence[Begin], along: Sequence[Write] = ()) -> None:
+        """Stores executions, and what goes along, in one transaction, then hands them to Temporal.
+
+        From the commit on they are accepted: what can not be handed over now, or is not because we die, will be by
+        `_hand_over_late`.
+        """
+        batches = [Batch(each.row, 1, list(each.events)) for each in begins]
+        pks = await write(self._store, self._blobs, *batches, along=along)
+        for begin, pk in zip(begins, pks, strict=True):
+            begin.row.pk = pk
+        try:
+            await asyncio.gather(*(self._hand_over(begin) for begin in begins))
+        except RPCError as error:
+            log.warning("temporal_late", error=str(error), executions=len(begins))
+
+    async def _hand_over(self, begin: Begin) -> None:
+        """Raises RPCError when Temporal can not be reached. It takes every execution once."""
+        with suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
                 names.EXECUTION,
                 BEGIN.dump(begin),
@@ -88,46 +144,28 @@ class TemporalRuntime:
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
-        except WorkflowAlreadyStartedError:
-            # The same key at the same time, or before the first one's row was written.
-            if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-                return same_request(start, row)
-        except RPCError as error:
-            raise _unavailable(error) from error
-        await self._show([begin])
-        return begin.row.id
 
-    async def start_all(self, starts: Sequence[Start]) -> list[str]:
-        begins = [await self._beginning(start) for start in starts]
-        ids = [begin.row.id for begin in begins]
-        batch = hashlib.sha256(" ".join(ids).encode()).hexdigest()[:32]
-        try:
-            await self._client.start_workflow(
-                names.BATCH, BEGINS.dump(begins), id=f"batch {batch}", task_queue=self._task_queue
-            )
-        except RPCError as error:
-            raise _unavailable(error) from error
-        await self._show(begins)
-        return ids
+    async def _look_for_late(self) -> None:
+        """Looks now and then for executions that were accepted and not handed over: a replica died in between."""
+        known: set[int] = set()
+        while True:
+            try:
+                before = self._clock.now_ms() - LATE
+                rows = await asyncio.to_thread(self._store.new_executions, before)
+                # Those that wait for a slot are new for long, and in Temporal's hands.
+                for row in rows:
+                    if row.pk not in known:
+                        await self._hand_over_late(row)
+                known = {row.pk for row in rows}
+            except (RPCError, StoreUnavailable, RuntimeFailure) as error:
+                log.warning("late_executions_wait", error=str(error))
+            await asyncio.sleep(LOOK)
 
-    async def _beginning(self, start: Start) -> Begin:
-        if self._closing:
-            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
-        plan = await self._definitions.plan(start.digest)
-        definition = await asyncio.to_thread(self._store.definition, start.digest)
-        assert definition is not None
-        now = self._clock.now_ms()
-        # One key makes one id, so that Temporal itself refuses the second start.
-        entropy = self._entropy(10) if not start.idempotency_key else _entropy_of(start)
-        id = new_id("exec", now if not start.idempotency_key else 0, entropy)
-        return beginning(start, plan, definition, id, now, int.from_bytes(self._entropy(4), "big"))
-
-    async def _show(self, begins: Sequence[Begin]) -> None:
-        """Writes the rows, so that whoever was told an id finds it. The workflows would write them soon anyway."""
-        try:
-            await write(self._store, self._blobs, *(Batch(each.row, 1, list(each.events)) for each in begins))
-        except StoreUnavailable as error:
-            log.warning("projection_late", error=str(error), executions=len(begins))
+    async def _hand_over_late(self, row: ExecutionRow) -> None:
+        [(_, started)] = await read_page(self._store, self._blobs, row.pk, 1, 1)
+        assert isinstance(started, ExecutionStarted)
+        plan = await self._definitions.plan(row.digest)
+        await self._hand_over(again(row, plan, await self._definition(row.digest), started))
 
     # telling and asking
 
@@ -214,10 +252,6 @@ class TemporalRuntime:
         if row is None:
             raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
         return row
-
-
-def _entropy_of(start: Start) -> bytes:
-    return hashlib.blake2b(f"{start.workflow_id}\0{start.idempotency_key}".encode(), digest_size=10).digest()
 
 
 def _unavailable(error: RPCError) -> StoreUnavailable:

@@ -129,8 +129,14 @@ def beginning(start: Start, plan: Plan, definition: bytes, id: str, now: int, se
         reuse=start.reuse,
         overrides=start.overrides,
         only=start.only,
-        depth=depth,
+        depth=depth or start.depth,
     )
+    return again(row, plan, definition, started)
+
+
+def again(row: ExecutionRow, plan: Plan, definition: bytes, started: ExecutionStarted) -> Begin:
+    """The same from what is stored of an execution that nobody has taken up."""
+    group = group_of(plan, row.workflow_id, started.input) if plan.limits else ""
     limits = (plan.limits.running, plan.limits.starts, plan.limits.per)
     return Begin(row, definition, [encode(started)], group=group, limits=limits, admitted=not group)
 
@@ -149,7 +155,7 @@ class Codec(Generic[T]):
         return self._decoder.decode(data)
 
 
-BEGIN, BEGINS = Codec(Begin), Codec(list[Begin])
+BEGIN = Codec(Begin)
 ATTEMPT, ATTEMPTED = Codec(Attempt), Codec(Attempted)
 BATCH, PUBLISHED, ENTER = Codec(Batch), Codec(Published), Codec(Enter)
 EVENTS = Codec(list[bytes])

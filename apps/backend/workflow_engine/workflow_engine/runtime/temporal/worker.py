@@ -15,7 +15,7 @@ from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.temporal.activities import Activities
 from workflow_engine.runtime.temporal.gate import GateWorkflow
-from workflow_engine.runtime.temporal.workflow import PLANS, BatchWorkflow, ExecutionWorkflow
+from workflow_engine.runtime.temporal.workflow import PLANS, ExecutionWorkflow
 
 DEPLOYMENT = "workflow-engine"
 
@@ -51,7 +51,7 @@ def worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[ExecutionWorkflow, BatchWorkflow, GateWorkflow],
+        workflows=[ExecutionWorkflow, GateWorkflow],
         activities=activities.all,
         max_concurrent_activities=max_attempts,
         max_concurrent_local_activities=max_attempts,

@@ -61,7 +61,6 @@ from workflow_engine.runtime.temporal.wire import (
     ATTEMPTED,
     BATCH,
     BEGIN,
-    BEGINS,
     ENTER,
     PUBLISHED,
     Attempt,
@@ -538,23 +537,6 @@ class ExecutionWorkflow:
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=PATIENT,
         )
-
-
-@workflow.defn(name=names.BATCH, sandboxed=False)
-class BatchWorkflow:
-    """Many executions that are accepted together: once this workflow exists, each of them will."""
-
-    @workflow.run
-    async def run(self, data: bytes) -> None:
-        for begin in BEGINS.load(data):
-            with suppress(WorkflowAlreadyStartedError):
-                await workflow.start_child_workflow(
-                    names.EXECUTION,
-                    BEGIN.dump(begin),
-                    id=begin.row.id,
-                    parent_close_policy=ParentClosePolicy.ABANDON,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                )
 
 
 def _now() -> int:
