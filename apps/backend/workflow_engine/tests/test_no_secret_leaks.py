@@ -63,10 +63,10 @@ class Search:
 
     secrets: dict[str, str] = field(default_factory=dict)
     """The values by what they are called."""
-    seen: list[tuple[str, bytes]] = field(default_factory=list)
+    seen: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
     def look_into(self, place: str, data: bytes | str) -> None:
-        self.seen.append((place, data.encode() if isinstance(data, str) else data))
+        self.seen[place, data.encode() if isinstance(data, str) else data] = None
 
     def found(self) -> list[str]:
         return [
@@ -117,7 +117,7 @@ async def throw_back(request: web.Request) -> web.Response:
     for each in list(said):
         said += [base64.b64encode(each.encode()).decode(), base64.urlsafe_b64encode(each.encode()).decode()]
         said += [quote(each), quote_plus(each), each.encode().hex()]
-    answer = {"message": f"you sent {said}", "echo": said, "headers": dict(request.headers)}
+    answer = {"message": f"you sent {said}", "headers": dict(request.headers)}
     return web.json_response(answer, status=200 if request.path.startswith("/ok") else 401)
 
 

@@ -689,9 +689,11 @@ class LocalRuntime:
                 self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
         # What can not be written down must not have happened: nobody could go on from it.
         try:
-            self._feed(live, outcome, encode(outcome))
+            encoded = encode(outcome)
         except TypeError as error:
-            self._feed(live, unwritable(task, error, self._clock.now_ms()))
+            outcome = unwritable(task, error, self._clock.now_ms())
+            encoded = encode(outcome)
+        self._feed(live, outcome, encoded)
 
     def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:
