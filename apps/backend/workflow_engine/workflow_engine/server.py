@@ -20,16 +20,19 @@ from workflow_engine.api import oauth, pages, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.signing import Signer
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.services.access.accounts import Accounts
 from workflow_engine.services.access.audit import Audit
 from workflow_engine.services.access.door import Door
@@ -43,6 +46,7 @@ from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
@@ -133,6 +137,15 @@ async def start(
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
             )
+        there.runtime.append(runtime)
+        retention = Retention(
+            store,
+            clock,
+            Policy(round(settings.retention_max_age_days * 86_400_000), settings.retention_max_count),
+            runtime=runtime if isinstance(runtime, LocalRuntime) else None,
+            # Temporal's own histories name blobs that nobody else knows of.
+            blobs=there.blobs if isinstance(runtime, LocalRuntime) else None,
+        )
         await first_admin(store, settings, clock)
         door.forget()
         audit = Audit(store, clock)
@@ -166,6 +179,7 @@ async def start(
             ],
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -173,7 +187,7 @@ async def start(
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
+            "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
             "AuthService": AuthService(people),
             "AdminService": AdminService(people),
         }
@@ -190,8 +204,9 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
-            *pages.routes(),
+            *TaskPages(backend, desk, links).routes(),
             *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
+            *pages.routes(),
         ]
         edge = HttpServer(
             application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
@@ -200,6 +215,8 @@ async def start(
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        retention.open()
+        stack.push_async_callback(retention.close)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workflow_engine.core.clock import Clock
@@ -14,16 +14,19 @@ from workflow_engine.models.memories import Memories
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.ai_agent.conversation.providers import models_of
-from workflow_engine.nodes.context import Blobs, Context, Models
+from workflow_engine.nodes.context import Context, Models
 from workflow_engine.nodes.registry import Registry
-from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.blobs import BlobStore, FolderBlobs
 from workflow_engine.runtime.commands import AllowedCommands
+from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.embedding import LocalEmbedder
 from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.runtime.workflows import Workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class World:
     registry: Registry
     store: Store
     http: EgressClient
-    blobs: Blobs
+    blobs: BlobStore
     vault: Vault
     definitions: Definitions
     sandbox: ProcessSandbox
@@ -44,6 +47,8 @@ class World:
     models: Models
     memories: Memories
     embedder: LocalEmbedder
+    runtime: list[Runtime] = field(default_factory=list["Runtime"])
+    """What carries out executions, once there is one."""
 
     def services(self, context: Context) -> Context:
         """What an attempt may use."""
@@ -55,10 +60,15 @@ class World:
             sandbox=self.sandbox,
             files=self.files,
             commands=self.commands,
+            workflows=self._workflows(context),
+            mcp_servers=self.settings.mcp_servers,
             models=self.models,
             memories=self.memories,
             embedder=self.embedder,
         )
+
+    def _workflows(self, context: Context) -> Workflows | None:
+        return Workflows(self.store, self.definitions, self.runtime[0], context) if self.runtime else None
 
 
 async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:
@@ -68,6 +78,19 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     store = await asyncio.to_thread(Store.open, url, echo=settings.database_echo)
     stack.callback(store.close)
     return store
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    """Where large bytes live."""
+    if not settings.blobs_url:
+        return FolderBlobs(Path(settings.data_dir) / "blobs")
+    return S3Blobs(
+        settings.blobs_url,
+        endpoint=settings.blobs_endpoint,
+        region=settings.blobs_region,
+        key=settings.blobs_access_key,
+        secret=settings.blobs_secret_key.get_secret_value(),
+    )
 
 
 def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
@@ -82,7 +105,7 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         registry=registry,
         store=store,
         http=http,
-        blobs=FolderBlobs(Path(settings.data_dir) / "blobs"),
+        blobs=blob_store(settings),
         vault=Vault(store, Keyring(*settings.secret_keys), http, clock),
         definitions=Definitions(store, registry),
         sandbox=ProcessSandbox(),

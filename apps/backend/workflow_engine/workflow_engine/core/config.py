@@ -122,6 +122,21 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    blobs_url: str = Field(default="", pattern=r"^$|^s3://[^/\s]+(/[^\s]*)?$")
+    """Where binary data and large events live: `s3://bucket/prefix`. Empty for a folder in `data_dir`."""
+    blobs_endpoint: str = Field(default="", pattern=r"^$|^https?://\S+$")
+    """Address of an S3-compatible store: `https://minio.example.com:9000`. Empty for Amazon's."""
+    blobs_region: str = ""
+    blobs_access_key: str = ""
+    """Empty to use what the AWS tools would: the environment, ~/.aws, the machine's role."""
+    blobs_secret_key: SecretStr = SecretStr("")
+    mcp_servers: dict[str, list[str]] = {}
+    """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
+    as the engine's own user, with none of its settings."""
+    retention_max_age_days: float = Field(default=90, ge=0, le=3650)
+    """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
+    retention_max_count: int = Field(default=0, ge=0)
+    """How many ended executions of each workflow are kept, unless it says otherwise; 0 for any number."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 

@@ -15,7 +15,8 @@ import msgspec
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.engine.items import blob_digests
+from workflow_engine.models.execution import BlobReference, ExecutionEvent, WorkflowExecution
 from workflow_engine.models.script import CHANGING, summary
 from workflow_engine.models.store import ExecutionRow, Store, Write, WriteRefused
 
@@ -57,6 +58,11 @@ def _project(connection: Connection, batch: Batch) -> int:
             upsert(ExecutionEvent).on_conflict_do_nothing(),
             [{"execution_pk": pk, "seq": seq, "data": data} for seq, data in enumerate(batch.events, batch.first)],
         )
+        if named := {digest for data in batch.events for digest in blob_digests(data)}:
+            connection.execute(
+                upsert(BlobReference).on_conflict_do_nothing(),
+                [{"execution_pk": pk, "digest": digest} for digest in named],
+            )
     newest = connection.execute(select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)).scalar()
     if newest is None or newest <= batch.last:
         values = _values(row)

@@ -2195,6 +2195,11 @@ class TriggerServiceStub:
                 request_serializer=engine_dot_integration__pb2.AnswerTaskRequest.SerializeToString,
                 response_deserializer=engine_dot_integration__pb2.AnswerTaskResponse.FromString,
                 _registered_method=True)
+        self.CreateTaskLink = channel.unary_unary(
+                '/engine.v1.TriggerService/CreateTaskLink',
+                request_serializer=engine_dot_integration__pb2.CreateTaskLinkRequest.SerializeToString,
+                response_deserializer=engine_dot_integration__pb2.CreateTaskLinkResponse.FromString,
+                _registered_method=True)
 
 
 class TriggerServiceServicer:
@@ -2313,6 +2318,13 @@ class TriggerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTaskLink(self, request, context):
+        """A link by which one person can answer without an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TriggerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -2395,6 +2407,11 @@ def add_TriggerServiceServicer_to_server(servicer, server):
                     servicer.AnswerTask,
                     request_deserializer=engine_dot_integration__pb2.AnswerTaskRequest.FromString,
                     response_serializer=engine_dot_integration__pb2.AnswerTaskResponse.SerializeToString,
+            ),
+            'CreateTaskLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTaskLink,
+                    request_deserializer=engine_dot_integration__pb2.CreateTaskLinkRequest.FromString,
+                    response_serializer=engine_dot_integration__pb2.CreateTaskLinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2830,6 +2847,33 @@ class TriggerService:
             '/engine.v1.TriggerService/AnswerTask',
             engine_dot_integration__pb2.AnswerTaskRequest.SerializeToString,
             engine_dot_integration__pb2.AnswerTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTaskLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.TriggerService/CreateTaskLink',
+            engine_dot_integration__pb2.CreateTaskLinkRequest.SerializeToString,
+            engine_dot_integration__pb2.CreateTaskLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

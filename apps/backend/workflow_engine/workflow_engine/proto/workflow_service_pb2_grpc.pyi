@@ -666,6 +666,8 @@ class TriggerServiceStub:
     """One task."""
     AnswerTask: _grpc.UnaryUnaryMultiCallable[_integration_pb2.AnswerTaskRequest, _integration_pb2.AnswerTaskResponse]
     """A person's answer."""
+    CreateTaskLink: _grpc.UnaryUnaryMultiCallable[_integration_pb2.CreateTaskLinkRequest, _integration_pb2.CreateTaskLinkResponse]
+    """A link by which one person can answer without an account."""
 
 @_typing.type_check_only
 class TriggerServiceAsyncStub(TriggerServiceStub):
@@ -704,6 +706,8 @@ class TriggerServiceAsyncStub(TriggerServiceStub):
     """One task."""
     AnswerTask: _aio.UnaryUnaryMultiCallable[_integration_pb2.AnswerTaskRequest, _integration_pb2.AnswerTaskResponse]  # type: ignore[assignment]
     """A person's answer."""
+    CreateTaskLink: _aio.UnaryUnaryMultiCallable[_integration_pb2.CreateTaskLinkRequest, _integration_pb2.CreateTaskLinkResponse]  # type: ignore[assignment]
+    """A link by which one person can answer without an account."""
 
 class TriggerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What starts executions by itself, and the people it waits for."""
@@ -835,6 +839,14 @@ class TriggerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_integration_pb2.AnswerTaskResponse, _abc.Awaitable[_integration_pb2.AnswerTaskResponse]]:
         """A person's answer."""
+
+    @_abc_1.abstractmethod
+    def CreateTaskLink(
+        self,
+        request: _integration_pb2.CreateTaskLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integration_pb2.CreateTaskLinkResponse, _abc.Awaitable[_integration_pb2.CreateTaskLinkResponse]]:
+        """A link by which one person can answer without an account."""
 
 def add_TriggerServiceServicer_to_server(servicer: TriggerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
