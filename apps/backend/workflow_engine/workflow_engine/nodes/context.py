@@ -280,7 +280,6 @@ class Context:
     models: Models = field(default_factory=Models)
     memories: Memories | None = None
     embedder: Embedder | None = None
-    files: Files | None = None
     files: Folder | None = None
     commands: Commands | None = None
     workflows: Workflows | None = None
