@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine import replicas
 from workflow_engine.api import oauth, pages
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
@@ -106,7 +107,9 @@ async def start(
         store = await open_store(settings, stack)
         there = world(settings, store, registry, clock, stack)
         runtime: Runtime
-        if settings.engine_runtime == "temporal":
+        on_temporal = settings.engine_runtime == "temporal"
+        shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if on_temporal else {}
+        if on_temporal:
             from workflow_engine.worker import temporal_runtime
 
             store.share()
@@ -131,6 +134,7 @@ async def start(
             entropy=os.urandom,
             services=there.services,
             blobs=there.blobs,
+            **shared,
         )
         listeners = Listeners()
         calls = Calls()
@@ -175,6 +179,8 @@ async def start(
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        if on_temporal:
+            await replicas.join(store, triggers, stack)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

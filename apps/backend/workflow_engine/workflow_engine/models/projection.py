@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from workflow_engine.engine.state import address
 from workflow_engine.engine.tasks import TaskChange
 from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.notices import notify
 from workflow_engine.models.script import CHANGING, PostgresScript, summary
 from workflow_engine.models.store import ExecutionRow, Store, Write, WriteRefused
 from workflow_engine.models.tasks import saving
@@ -74,7 +75,7 @@ def _project(connection: Connection, batch: Batch) -> int:
         known = msgspec.structs.replace(row, pk=pk)
         saves = [saving(known, change, address(change.node, change.path), at) for at, change in fresh]
         SCRIPT.save_tasks(connection.connection.cursor(), saves)
-    connection.execute(text("SELECT pg_notify(:channel, :pk)"), {"channel": CHANNEL, "pk": str(pk)})
+    notify(connection, CHANNEL, str(pk))
     return pk
 
 
