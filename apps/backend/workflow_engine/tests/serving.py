@@ -19,6 +19,7 @@ from google.protobuf import json_format
 
 from tests.engine.rig import workflow as drawn
 from workflow_engine import server
+from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.proto import execution_pb2 as ex
@@ -92,12 +93,14 @@ def as_dict(message: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(url: str, folder: Path, registry: Registry | None = None, **settings: Any) -> AsyncIterator[Client]:
+async def serving(
+    url: str, folder: Path, registry: Registry | None = None, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Client]:
     """A server in this process, on a free port."""
     chosen = Settings(
         _env_file=None, database_url=url, data_dir=folder, grpc_port=0, http_port=0, egress_allow=LOOPBACK, **settings
     )
-    running = await server.start(chosen, registry)
+    running = await server.start(chosen, registry, clock=clock)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
         yield Client(rpc.WorkflowServiceStub(channel), channel, running.port, f"http://127.0.0.1:{running.http_port}")
     await running.close()

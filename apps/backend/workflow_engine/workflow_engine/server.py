@@ -17,25 +17,37 @@ from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
 from workflow_engine import replicas
-from workflow_engine.api import oauth, pages
+from workflow_engine.api import oauth, pages, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
 from workflow_engine.core.clock import Clock, SystemClock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.signing import Signer
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.retention import Policy, Retention
+from workflow_engine.services.access.accounts import Accounts
+from workflow_engine.services.access.audit import Audit
+from workflow_engine.services.access.door import Door
+from workflow_engine.services.access.first import first_admin
+from workflow_engine.services.access.scope import Scope
+from workflow_engine.services.admin_service import AdminService
+from workflow_engine.services.ai_agent_service import AIAgentService
+from workflow_engine.services.auth_service import AuthService
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.calls import Calls
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.integration_service import IntegrationService
 from workflow_engine.services.interceptor import ContractInterceptor
+from workflow_engine.services.links import Links
 from workflow_engine.services.trigger_service import TriggerService
 from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
@@ -69,22 +81,23 @@ class RefusedToStart(Exception):
 
 
 def check_host(settings: Settings) -> None:
-    """Raises RefusedToStart for a server that anyone on the network could use without a key."""
+    """Raises RefusedToStart for a server without users that anyone on the network could reach."""
     for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
-        is_loopback = host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
-        if not is_loopback and not settings.allow_unauthenticated:
+        if not _is_loopback(host) and not settings.allow_unauthenticated:
             raise RefusedToStart(
-                f"{name}={host} is open to the network, but no authentication is set up. "
-                "Use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a proxy or the network protects the port."
+                f"{name}={host} is open to the network, but no authentication is set up. Make a first user with "
+                "`workflow-engine users create --admin`, or use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a "
+                "proxy or the network protects the port."
             )
 
 
-def _is_ip(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return True
 
 
 async def start(
@@ -100,11 +113,13 @@ async def start(
     `on_lost` is called, in any thread, when another process has taken the database over: this one can only stop.
     `clock` is the machine's own unless a test brings another.
     """
-    check_host(settings)
     clock = clock or SystemClock()
     registry = registry or installed()
     async with AsyncExitStack() as stack:
         store = await open_store(settings, stack)
+        door = Door(store, clock, settings)
+        if not settings.names_first_admin and not await door.is_required():
+            check_host(settings)
         there = world(settings, store, registry, clock, stack)
         runtime: Runtime
         on_temporal = settings.engine_runtime == "temporal"
@@ -125,6 +140,18 @@ async def start(
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
             )
+        retention = Retention(
+            store,
+            clock,
+            Policy(round(settings.retention_max_age_days * 86_400_000), settings.retention_max_count),
+            runtime=runtime if isinstance(runtime, LocalRuntime) else None,
+            # Temporal's own histories name blobs that nobody else knows of.
+            blobs=there.blobs if isinstance(runtime, LocalRuntime) else None,
+        )
+        await first_admin(store, settings, clock)
+        door.forget()
+        audit = Audit(store, clock)
+        await audit.prune(settings.audit_days)
         triggers = Triggers(
             store,
             runtime,
@@ -136,11 +163,14 @@ async def start(
             blobs=there.blobs,
             **shared,
         )
+        scope = Scope(store)
+        calls = Calls(door, scope, audit)
         listeners = Listeners()
-        calls = Calls()
+
+        scheme = "https" if settings.tls_cert_file else "http"
 
         def public_url() -> str:
-            return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{edge.port}"
+            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
@@ -151,34 +181,45 @@ async def start(
                 ("grpc.so_reuseport", 0),
             ],
         )
-        backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, triggers)
+        backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
+        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
         integrations = IntegrationService(backend, there.vault, there.http)
+        people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": workflow_service_pb2_grpc.AIAgentServiceServicer(),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
-            "TriggerService": TriggerService(backend, Desk(backend), listeners, public_url),
+            "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
+            "AuthService": AuthService(people),
+            "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
             getattr(workflow_service_pb2_grpc, f"add_{name}Servicer_to_server")(servicer, server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        address = f"{settings.grpc_host}:{settings.grpc_port}"
+        identity = tls.grpc_credentials(settings)
+        port = server.add_secure_port(address, identity) if identity else server.add_insecure_port(address)
         # Every room of api/ adds its routes here; the first that fits serves a request.
         routes: list[BaseRoute] = [
             *oauth.routes(integrations),
-            *Gateway(calls, servicers).routes(),
+            *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
-            *pages.routes(),
+            *TaskPages(backend, desk, links).routes(),
             *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
+            *pages.routes(),
         ]
-        edge = HttpServer(application(routes, middleware(settings)), settings.http_host, settings.http_port)
+        edge = HttpServer(
+            application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
+        )
         await runtime.open()
         stack.push_async_callback(runtime.close)
         await triggers.open()
         stack.push_async_callback(triggers.close)
+        retention.open()
+        stack.push_async_callback(retention.close)
         if on_temporal:
             await replicas.join(store, triggers, stack)
         await server.start()

@@ -13,9 +13,9 @@ from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.ai_agent.conversation.providers import models_of
-from workflow_engine.nodes.context import Blobs, Context, Models
+from workflow_engine.nodes.context import Context, Models
 from workflow_engine.nodes.registry import Registry
-from workflow_engine.runtime.blobs import FolderBlobs
+from workflow_engine.runtime.blobs import BlobStore, FolderBlobs
 from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
@@ -33,7 +33,7 @@ class World:
     registry: Registry
     store: Store
     http: EgressClient
-    blobs: Blobs
+    blobs: BlobStore
     vault: Vault
     definitions: Definitions
     sandbox: ProcessSandbox

@@ -37,6 +37,11 @@ def kills(folder: Path, seed: int, times: int, url: str = "") -> Report:
     return asyncio.run(chaos(url or f"sqlite:///{folder / 'chaos.db'}", folder, Kill(), times, seed=seed))
 
 
+def kills_postgresql(folder: Path, seed: int, times: int) -> Report:
+    with database() as there:
+        return kills(folder, seed, times, there.url)
+
+
 def disk_full(folder: Path, seed: int, times: int) -> Report:
     with small_disk(folder / "small") as small:
         url = f"sqlite:///{small / 'chaos.db'}"
@@ -69,7 +74,7 @@ def _timed() -> Iterator[Callable[[], float]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, help=f"SIGKILL so many times ({KILLS})")
-    parser.add_argument("--url", default="", help="the database for the kills; a SQLite file of its own by default")
+    parser.add_argument("--url", default="", help="the database for the kills; one of SQLite, then one of PostgreSQL")
     parser.add_argument("--disk-full", action="store_true", help="SQLite on a small disk that fills up (needs root)")
     parser.add_argument("--restart-database", action="store_true", help="a PostgreSQL that dies and comes back")
     parser.add_argument("--clock-jumps", action="store_true", help="a clock that is set hours forward and back")
@@ -81,6 +86,7 @@ def main() -> int:
     count = chosen.kills if chosen.kills is not None else 0 if some else KILLS
     kinds: dict[str, tuple[Kind, int]] = {
         "kills": (partial(kills, url=chosen.url), count),
+        "kills-postgresql": (kills_postgresql, 0 if chosen.url else count),
         "disk-full": (disk_full, chosen.rounds if chosen.disk_full or not some else 0),
         "restart-database": (restart_database, chosen.rounds if chosen.restart_database or not some else 0),
         "cluster": (cluster, chosen.rounds if chosen.cluster or not some else 0),

@@ -17,8 +17,8 @@ from workflow_engine.api.openapi.document import document, examples
 from workflow_engine.api.rest.bindings import bindings
 from workflow_engine.api.rest.transcode import to_message
 from workflow_engine.proto import options_pb2
-from workflow_engine.services.calls import RPCS
 from workflow_engine.services.request_validation import violations
+from workflow_engine.services.rpcs import RPCS
 
 BODIES = [binding for binding in bindings() if binding.body]
 

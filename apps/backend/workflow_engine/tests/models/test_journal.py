@@ -177,16 +177,6 @@ def test_recovery_does_not_read_the_whole_history(sqlite_url: str, ask: Callable
     assert index in str(plan)
 
 
-async def test_a_deleted_execution_leaves_nothing(store: Store) -> None:
-    row = execution(store)
-    await submit(store, birth(row, b"1", b"2"))
-
-    await store.delete_execution(row.pk)
-
-    assert store.execution(row.id) is None
-    assert store.read_events(row.pk, 1, 10) == []
-
-
 async def test_closing_stores_what_was_submitted_and_takes_nothing_after(store: Store, database_url: str) -> None:
     rows = [execution(store) for _ in range(100)]
     futures = [submit(store, birth(row)) for row in rows]

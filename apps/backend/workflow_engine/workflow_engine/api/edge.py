@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -62,7 +63,7 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """Serves an application on a socket of its own. Raises OSError when the address is taken."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(self, app: Starlette, host: str, port: int, tls: dict[str, Any] | None = None) -> None:
         self._app = app
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=2048)
@@ -79,6 +80,7 @@ class HttpServer:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=GRACE,
+                **(tls or {}),
             )
         )
         self._serving: asyncio.Task[None] | None = None

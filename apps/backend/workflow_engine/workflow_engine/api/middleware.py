@@ -14,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from workflow_engine.api.rest.problems import problem
 from workflow_engine.core.config import Settings
@@ -27,13 +28,22 @@ EXPOSED = ("X-Request-ID", "Retry-After")
 def middleware(settings: Settings) -> list[Middleware]:
     """Outermost first."""
     found = [Middleware(RequestIds)]
+    if settings.trusted_proxies:
+        found.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies))
     if settings.cors_origins:
         found.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-API-Key", "X-Request-ID"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Last-Event-ID",
+                    "X-API-Key",
+                    "X-CSRF-Token",
+                    "X-Request-ID",
+                ],
                 expose_headers=EXPOSED,
                 max_age=3600,
             )

@@ -85,6 +85,35 @@ class Settings(BaseSettings):
     """Attempts that one worker has under way at once."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
+    admin_email: str = ""
+    """With `admin_password`: makes this admin when the server starts and has no users."""
+    admin_password: SecretStr = SecretStr("")
+    session_hours: float = Field(default=168, gt=0)
+    """How long somebody stays signed in."""
+    rate_limit: float = Field(default=100, ge=0)
+    """Calls a second for each user, once there are users; twice as many at once. 0 for any number."""
+    oidc_issuer: str = Field(default="", pattern=r"^$|^https?://[^\s]+$")
+    """URL of an OpenID Connect issuer whose tokens are taken, for example `https://login.example.com/realms/main`."""
+    oidc_client_id: str = ""
+    """As the issuer knows this server."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """For signing in with a browser; empty for a public client."""
+    oidc_audience: str = ""
+    """What tokens must be meant for; `oidc_client_id` when empty."""
+    oidc_roles_claim: str = "roles"
+    """Where a token tells roles (viewer, editor, operator, admin), for example `realm_access.roles`."""
+    oidc_default_role: Literal["viewer", "editor", "operator", "admin"] = "viewer"
+    """What somebody may do whose first token tells no roles."""
+    audit_days: int = Field(default=365, ge=1)
+    """How long the audit log goes back."""
+    tls_cert_file: Path | None = None
+    """Certificate chain (PEM) for gRPC and HTTP; both speak TLS when it is set."""
+    tls_key_file: Path | None = None
+    """Its private key (PEM)."""
+    tls_client_ca_file: Path | None = None
+    """Authorities (PEM) of which gRPC's clients must have a certificate."""
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma-separated."""
     allow_unauthenticated: bool = False
     """Serve a network address without authentication; only where something else protects the port."""
     egress_allow: Annotated[list[str], NoDecode] = []
@@ -93,6 +122,10 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    retention_max_age_days: float = Field(default=90, ge=0, le=3650)
+    """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
+    retention_max_count: int = Field(default=0, ge=0)
+    """How many ended executions of each workflow are kept, unless it says otherwise; 0 for any number."""
     queue_limit: int = Field(default=100_000, ge=1)
     """How many executions may wait for their turn before new ones are refused."""
 
@@ -101,7 +134,7 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("egress_allow", "cors_origins", mode="before")
+    @field_validator("egress_allow", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -116,6 +149,18 @@ class Settings(BaseSettings):
     @classmethod
     def _no_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if self.oidc_issuer and not (self.oidc_audience or self.oidc_client_id):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID or OIDC_AUDIENCE: tokens for others are not for us")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE go together")
+        return self
+
+    @property
+    def names_first_admin(self) -> bool:
+        return bool(self.admin_email and self.admin_password.get_secret_value())
 
     @property
     def secret_keys(self) -> tuple[str, list[str]]:

@@ -53,7 +53,7 @@ class Keyring:
         self._keys = dict(map(_derived, old))
         self.current_id = ""
         """The id of the key that seals; empty when there is none."""
-        self._weakness = _weakness(current)
+        self._weakness = weakness(current)
         if not self._weakness:
             self.current_id, key = _derived(current)
             self._keys[self.current_id] = key
@@ -101,7 +101,7 @@ class Keyring:
         return _decrypt(key, sealed.wrapped_key, b"key", owner)
 
 
-def _weakness(key: str) -> str:
+def weakness(key: str) -> str:
     """Why `key` can not be a master key; empty when it can."""
     if not key:
         return "SECRET_KEY is not set"

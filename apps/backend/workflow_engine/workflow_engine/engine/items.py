@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 import msgspec
@@ -9,6 +10,16 @@ import msgspec
 # These records are made by the million and can be in no cycle, so that the garbage collector need not look (gc=False).
 Json: TypeAlias = Any
 """A JSON value: None, bool, int (64 bits), float, str, list or dict with string keys."""
+
+
+BLOB = b"sha256:"
+"""How the id of a blob begins, wherever one is stored."""
+_BLOB = re.compile(rb"sha256:([0-9a-f]{64})")
+
+
+def blob_digests(data: bytes) -> set[str]:
+    """The digests of all blobs that stored bytes name."""
+    return {digest.decode() for digest in _BLOB.findall(data)}
 
 
 class BinaryRef(msgspec.Struct, frozen=True, array_like=True, gc=False):

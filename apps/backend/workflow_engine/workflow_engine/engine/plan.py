@@ -264,12 +264,6 @@ class _Builder:
                     field="settings.concurrency_key",
                     suggestion=error.hint,
                 )
-        if settings.HasField("retention"):
-            self.warn(
-                "NOT_APPLIED",
-                "settings.retention is stored, but this release does not act on it yet",
-                field="settings.retention",
-            )
         if settings.concurrency_key and not (settings.max_concurrent_executions or settings.rate_limit.max_starts):
             self.warn(
                 "NOT_APPLIED",

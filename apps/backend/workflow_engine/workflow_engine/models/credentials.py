@@ -71,12 +71,20 @@ def get(store: Store, id: str) -> Credential | None:
 
 
 def page(
-    store: Store, *, user_id: str = "", type: str = "", limit: int, after: tuple[int, str] | None = None
+    store: Store,
+    *,
+    user_id: str = "",
+    type: str = "",
+    owners: frozenset[str] | None = None,
+    limit: int,
+    after: tuple[int, str] | None = None,
 ) -> list[Credential]:
-    """Latest change first; `after` is the (updated_at, id) of the last one seen."""
+    """Latest change first, of some owners only unless None; `after` is the (updated_at, id) of the last one seen."""
     query = select(Credential).order_by(Credential.updated_at.desc(), Credential.id.desc()).limit(limit)
     if user_id:
         query = query.where(Credential.user_id == user_id)
+    if owners is not None:
+        query = query.where(Credential.user_id.in_(owners))
     if type:
         query = query.where(Credential.type == type)
     if after is not None:

@@ -10,6 +10,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 
 SQLITE_PRAGMAS = (
+    # So that room that retention has made can be given back to the disk. Means something for a new file alone.
+    "PRAGMA auto_vacuum=INCREMENTAL",
     "PRAGMA journal_mode=WAL",
     # FULL makes every commit durable; NORMAL could lose the last ones when the power fails.
     "PRAGMA synchronous=FULL",

@@ -14,6 +14,7 @@ OPEN = "status < 5"
 """Not ended; see Status. A query that says the same in the same words is answered from the index of these alone."""
 BUSY = "status < 3"
 """New or running."""
+ENDED = "ended_at IS NOT NULL"
 TIMED = "status = 3 AND wake_at IS NOT NULL"
 """Waits for a time, among other things perhaps."""
 
@@ -35,6 +36,7 @@ class WorkflowExecution(Base):
         _partial("execution_open", OPEN, "pk"),
         _partial("execution_busy", BUSY, "pk"),
         _partial("execution_timed", TIMED, "wake_at", "pk"),
+        _partial("execution_ended", ENDED, "workflow_id", "ended_at", "pk"),
     )
 
     pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
@@ -84,6 +86,35 @@ class ExecutionSnapshot(Base):
     execution_pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
     seq: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PrunedExecution(Base):
+    """An execution whose row is gone and whose events are about to go. The newest stays, so that no pk comes again."""
+
+    __tablename__ = "execution_pruned"
+
+    pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
+
+
+class BlobReference(Base):
+    """That the journal of an execution names a blob."""
+
+    __tablename__ = "blob_reference"
+    __table_args__ = (Index("blob_reference_by_execution", "execution_pk"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    execution_pk: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    released_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When the execution was removed."""
+
+
+class BlobTracking(Base):
+    """Since when references are written down, in one row: nobody knows who holds a blob from before."""
+
+    __tablename__ = "blob_tracking"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[int] = mapped_column(BigInteger)
 
 
 class EngineOwner(Base):

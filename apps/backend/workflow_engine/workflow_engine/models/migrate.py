@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from workflow_engine.core.config import BACKEND, Settings
 from workflow_engine.models import (  # noqa: F401  (they register their tables)
+    account,
     credential,
     execution,
     task,

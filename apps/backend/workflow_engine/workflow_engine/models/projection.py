@@ -15,9 +15,10 @@ import msgspec
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from workflow_engine.engine.items import blob_digests
 from workflow_engine.engine.state import address
 from workflow_engine.engine.tasks import TaskChange
-from workflow_engine.models.execution import ExecutionEvent, WorkflowExecution
+from workflow_engine.models.execution import BlobReference, ExecutionEvent, WorkflowExecution
 from workflow_engine.models.notices import notify
 from workflow_engine.models.script import CHANGING, PostgresScript, summary
 from workflow_engine.models.store import ExecutionRow, Store, Write, WriteRefused
@@ -65,6 +66,11 @@ def _project(connection: Connection, batch: Batch) -> int:
             upsert(ExecutionEvent).on_conflict_do_nothing(),
             [{"execution_pk": pk, "seq": seq, "data": data} for seq, data in enumerate(batch.events, batch.first)],
         )
+        if named := {digest for data in batch.events for digest in blob_digests(data)}:
+            connection.execute(
+                upsert(BlobReference).on_conflict_do_nothing(),
+                [{"execution_pk": pk, "digest": digest} for digest in named],
+            )
     if stored is None or stored <= batch.last:
         values = _values(row)
         changing = {name: values[name] for name in CHANGING if name != "pk"}

@@ -61,6 +61,8 @@ class Script:
         self._update = _update("workflow_execution", CHANGING, mark)
         self._forget = f"DELETE FROM execution_snapshot WHERE execution_pk = {mark}"  # noqa: S608
         self._snapshot = _insert("execution_snapshot", EVENT, mark)
+        again = " ON CONFLICT (digest, execution_pk) DO UPDATE SET released_at = NULL"
+        self._refer = _insert("blob_reference", ("digest", "execution_pk"), mark) + again
         self._task = f"{_insert('task', TASK, mark)} ON CONFLICT (id) DO UPDATE SET {TASK_CHANGES}"
         unless_there = "ON CONFLICT DO NOTHING"
         self._assignee = f"{_insert('task_assignee', ('task_id', 'user_id', 'since'), mark)} {unless_there}"
@@ -86,6 +88,10 @@ class Script:
             while len(events) - at >= size:
                 cursor.execute(statement, [value for event in events[at : at + size] for value in event])
                 at += size
+
+    def refer(self, cursor: Any, references: Sequence[tuple[str, int]]) -> None:
+        """Notes that an execution, named second, holds a blob."""
+        cursor.executemany(self._refer, references)
 
     def snapshot(self, cursor: Any, snapshots: Sequence[Snapshot]) -> None:
         cursor.executemany(self._forget, [(each.pk,) for each in snapshots])

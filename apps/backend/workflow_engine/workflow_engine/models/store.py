@@ -15,16 +15,23 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workflow_engine.models.database import connect
-from workflow_engine.models.execution import BUSY, OPEN, TIMED, ExecutionEvent, ExecutionSnapshot, WorkflowExecution
+from workflow_engine.models.execution import (
+    BUSY,
+    OPEN,
+    TIMED,
+    ExecutionEvent,
+    ExecutionSnapshot,
+    PrunedExecution,
+    WorkflowExecution,
+)
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.shared import SharedAccess
-from workflow_engine.models.task import Task, TaskAssignee, TaskNotice
 from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
@@ -80,12 +87,16 @@ class ExecutionFilter:
     statuses: tuple[int, ...] = ()
     since: int | None = None
     until: int | None = None
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         if self.workflow_id:
             query = query.where(ROW.workflow_id == self.workflow_id)
         if self.user_id:
             query = query.where(ROW.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(ROW.user_id.in_(self.owners))
         if self.statuses:
             query = query.where(ROW.status.in_(self.statuses))
         if self.since is not None:
@@ -102,11 +113,15 @@ class WorkflowFilter:
     user_id: str = ""
     query: str = ""
     active_only: bool = False
+    owners: frozenset[str] | None = None
+    """Of these owners only; None for everybody."""
 
     def where(self, query: Select[Any]) -> Select[Any]:
         query = query.where(Workflow.deleted_at.is_(None))
         if self.user_id:
             query = query.where(Workflow.user_id == self.user_id)
+        if self.owners is not None:
+            query = query.where(Workflow.user_id.in_(self.owners))
         if self.active_only:
             query = query.where(Workflow.active)
         if self.query:
@@ -147,7 +162,8 @@ class Store:
         if not self._ownership.acquire(wait=wait, on_wait=on_wait):
             return False
         with self._reading() as connection:
-            self._next_pk = (connection.execute(select(func.max(ROW.pk))).scalar() or 0) + 1
+            given = (connection.execute(select(func.max(pk))).scalar() or 0 for pk in (ROW.pk, PrunedExecution.pk))
+            self._next_pk = max(given) + 1
             self._next_event_pk = (connection.execute(select(func.max(TriggerEvent.pk))).scalar() or 0) + 1
         self._writer = Writer(self._engine.dialect.name, self._ownership, on_lost)
         return True
@@ -326,20 +342,6 @@ class Store:
         if revision is not None and current != revision:
             raise Stale(current)
         return current
-
-    async def delete_execution(self, pk: int) -> None:
-        """Removes an execution, its journal and its tasks."""
-
-        def change(connection: Connection) -> None:
-            tasks = select(Task.id).where(Task.execution_pk == pk)
-            connection.execute(delete(TaskAssignee).where(TaskAssignee.task_id.in_(tasks)))
-            connection.execute(delete(TaskNotice).where(TaskNotice.task_id.in_(tasks)))
-            connection.execute(delete(Task).where(Task.execution_pk == pk))
-            connection.execute(delete(ExecutionEvent).where(ExecutionEvent.execution_pk == pk))
-            connection.execute(delete(ExecutionSnapshot).where(ExecutionSnapshot.execution_pk == pk))
-            connection.execute(delete(WorkflowExecution).where(ROW.pk == pk))
-
-        await self.change(change)
 
     # reading
 

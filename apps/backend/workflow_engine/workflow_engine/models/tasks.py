@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from workflow_engine.engine.tasks import ANSWERED, CANCELED, EXPIRED, OPEN, Answer, Task, TaskChange
+from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.store import Store
 from workflow_engine.models.task import Task as Row
 from workflow_engine.models.task import TaskAssignee, TaskNotice
@@ -89,12 +90,15 @@ def page(
     statuses: Sequence[str] = (),
     execution_id: str = "",
     workflow_id: str = "",
+    owners: Collection[str] | None = None,
+    names: Collection[str] = (),
     limit: int,
     after: tuple[int, str] | None = None,
 ) -> list[FoundTask]:
     """Oldest first; `after` is the (created_at, id) of the last one seen.
 
-    With `user_id`, those that this person may answer at `now`: they are assigned to it, or it is for anyone.
+    With `user_id`, those that this person may answer at `now`: they are assigned to it, or it is for anyone. With
+    `owners`, those of their executions, and those that somebody of these `names` is assigned to.
     """
     query = select(*Row.__table__.columns).order_by(Row.created_at, Row.id).limit(limit)
     if statuses:
@@ -107,6 +111,10 @@ def page(
         of_task = TaskAssignee.task_id == Row.id
         own = exists().where(of_task, TaskAssignee.user_id == user_id, TaskAssignee.since <= now)
         query = query.where(or_(own, ~exists().where(of_task)))
+    if owners is not None:
+        run = exists().where(WorkflowExecution.pk == Row.execution_pk, WorkflowExecution.user_id.in_(list(owners)))
+        mine = exists().where(TaskAssignee.task_id == Row.id, TaskAssignee.user_id.in_(list(names)))
+        query = query.where(or_(run, mine))
     if after is not None:
         at, id = after
         query = query.where(or_(Row.created_at > at, and_(Row.created_at == at, Row.id > id)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from workflow_engine.models.execution import WorkflowExecution
@@ -199,11 +199,21 @@ def get(store: Store, id: str) -> Trigger | None:
         return session.get(Trigger, id)
 
 
-def page(store: Store, *, workflow_id: str = "", limit: int, after: tuple[int, str] | None = None) -> list[Trigger]:
-    """Newest first; `after` is the (created_at, id) of the last one seen."""
+def page(
+    store: Store,
+    *,
+    workflow_id: str = "",
+    owners: Collection[str] | None = None,
+    limit: int,
+    after: tuple[int, str] | None = None,
+) -> list[Trigger]:
+    """Newest first, of workflows of some owners unless None; `after` is the (created_at, id) of the last one seen."""
     query = select(Trigger).order_by(Trigger.created_at.desc(), Trigger.id.desc()).limit(limit)
     if workflow_id:
         query = query.where(Trigger.workflow_id == workflow_id)
+    if owners is not None:
+        theirs = exists().where(Workflow.id == Trigger.workflow_id, Workflow.user_id.in_(list(owners)))
+        query = query.where(theirs)
     if after is not None:
         at, id = after
         query = query.where(or_(Trigger.created_at < at, and_(Trigger.created_at == at, Trigger.id < id)))

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from workflow_engine.core.logging import get_logger
+from workflow_engine.engine.items import BLOB, blob_digests
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.script import Event, PostgresScript, Script
 from workflow_engine.models.shared import SharedAccess
@@ -200,6 +201,7 @@ class Writer:
     def _commit(self, batch: list[_Submission]) -> None:
         inserts: list[ExecutionRow] = []
         events: list[Event] = []
+        references: set[tuple[str, int]] = set()
         updates: dict[int, ExecutionRow] = {}
         snapshots: dict[int, Snapshot] = {}
         tasks: list[SaveTask] = []
@@ -212,7 +214,10 @@ class Writer:
             for write in submission.writes:
                 match write:
                     case Append():
-                        events += [(write.pk, seq, data) for seq, data in enumerate(write.events, write.first)]
+                        for seq, data in enumerate(write.events, write.first):
+                            events.append((write.pk, seq, data))
+                            if BLOB in data:
+                                references |= {(digest, write.pk) for digest in blob_digests(data)}
                         if write.row is not None:
                             updates[write.pk] = write.row
                     case InsertExecution():
@@ -238,6 +243,8 @@ class Writer:
                     self._script.insert(cursor, inserts)
                 if events:
                     self._script.append(cursor, events)
+                if references:
+                    self._script.refer(cursor, list(references))
                 if updates:
                     self._script.update(cursor, list(updates.values()))
                 if snapshots:

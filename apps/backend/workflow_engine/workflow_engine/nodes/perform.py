@@ -94,6 +94,24 @@ async def perform(
     return _event(context, task, result, started_at, clock())
 
 
+def unresolved(state: State, task: Perform, context: Context) -> Failure | None:
+    """Why an attempt would fail before its code is called: a parameter of some item that can not be resolved."""
+    run = _Attempt(state, task, context, None, None)
+    try:
+        for index, item in enumerate(run.items or [Item()]):
+            run.parameters(item, index)
+    except Exception as error:
+        return run.failure(error)
+    return None
+
+
+def prepared(state: State, task: Perform, context: Context) -> Call[Any]:
+    """The call that an attempt's code would get for its first item, with its parts. Raises what `unresolved` tells."""
+    run = _Attempt(state, task, context, None, None)
+    item = run.items[0] if run.items else Item()
+    return run.part_call(task.node, item, 0, None, f"{context.execution_id}:{run.address}")
+
+
 def without_secrets(failure: Failure, handed_out: Redactor) -> Failure:
     """The failure as it may be stored and shown."""
     return msgspec.structs.replace(

@@ -2535,3 +2535,59 @@ class AnswerTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnswerTaskResponse: _TypeAlias = AnswerTaskResponse  # noqa: Y015
+
+@_typing.final
+class CreateTaskLinkRequest(_message.Message):
+    """Asks for a link to a task's page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task; it has to be open."""
+    user_id: _builtins.str
+    """Who answers by it, whether or not they are assigned."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTaskLinkRequest: _TypeAlias = CreateTaskLinkRequest  # noqa: Y015
+
+@_typing.final
+class CreateTaskLinkResponse(_message.Message):
+    """A link that works once, until the task is closed or has expired."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """It was made."""
+    message: _builtins.str
+    """What was done."""
+    url: _builtins.str
+    """The address of the page. Whoever has it can answer."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "success", b"success", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTaskLinkResponse: _TypeAlias = CreateTaskLinkResponse  # noqa: Y015

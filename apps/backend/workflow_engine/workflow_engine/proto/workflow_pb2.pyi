@@ -606,7 +606,9 @@ Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
 
 @_typing.final
 class DataRetention(_message.Message):
-    """How long executions are kept once they have ended."""
+    """How long executions are kept once they have ended. What falls under it is removed within minutes, except an execution
+    whose parent has not ended.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -614,12 +616,12 @@ class DataRetention(_message.Message):
     MAX_COUNT_FIELD_NUMBER: _builtins.int
     DROP_SUCCESSFUL_FIELD_NUMBER: _builtins.int
     max_count: _builtins.int
-    """How many are kept, newest first; 0 for any number."""
+    """How many are kept, newest first; the server's default when 0."""
     drop_successful: _builtins.bool
-    """Successful executions are removed as soon as they have ended."""
+    """Successful executions are removed soon after their end, when whoever waits for them has been told."""
     @_builtins.property
     def max_age(self) -> _duration_pb2.Duration:
-        """Age after which they are removed; the server's default when absent."""
+        """Time after their end when they are removed; the server's default when absent, never when 0."""
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from workflow_engine.proto import access_pb2 as engine_dot_access__pb2
 from workflow_engine.proto import ai_system_pb2 as engine_dot_ai__system__pb2
 from workflow_engine.proto import execution_pb2 as engine_dot_execution__pb2
 from workflow_engine.proto import integration_pb2 as engine_dot_integration__pb2
@@ -2194,6 +2195,11 @@ class TriggerServiceStub:
                 request_serializer=engine_dot_integration__pb2.AnswerTaskRequest.SerializeToString,
                 response_deserializer=engine_dot_integration__pb2.AnswerTaskResponse.FromString,
                 _registered_method=True)
+        self.CreateTaskLink = channel.unary_unary(
+                '/engine.v1.TriggerService/CreateTaskLink',
+                request_serializer=engine_dot_integration__pb2.CreateTaskLinkRequest.SerializeToString,
+                response_deserializer=engine_dot_integration__pb2.CreateTaskLinkResponse.FromString,
+                _registered_method=True)
 
 
 class TriggerServiceServicer:
@@ -2312,6 +2318,13 @@ class TriggerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTaskLink(self, request, context):
+        """A link by which one person can answer without an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TriggerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -2394,6 +2407,11 @@ def add_TriggerServiceServicer_to_server(servicer, server):
                     servicer.AnswerTask,
                     request_deserializer=engine_dot_integration__pb2.AnswerTaskRequest.FromString,
                     response_serializer=engine_dot_integration__pb2.AnswerTaskResponse.SerializeToString,
+            ),
+            'CreateTaskLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTaskLink,
+                    request_deserializer=engine_dot_integration__pb2.CreateTaskLinkRequest.FromString,
+                    response_serializer=engine_dot_integration__pb2.CreateTaskLinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2829,6 +2847,889 @@ class TriggerService:
             '/engine.v1.TriggerService/AnswerTask',
             engine_dot_integration__pb2.AnswerTaskRequest.SerializeToString,
             engine_dot_integration__pb2.AnswerTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTaskLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.TriggerService/CreateTaskLink',
+            engine_dot_integration__pb2.CreateTaskLinkRequest.SerializeToString,
+            engine_dot_integration__pb2.CreateTaskLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AuthServiceStub:
+    """Who one is: signing in, and one's own keys and sessions.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SignIn = channel.unary_unary(
+                '/engine.v1.AuthService/SignIn',
+                request_serializer=engine_dot_access__pb2.SignInRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.SignInResponse.FromString,
+                _registered_method=True)
+        self.SignOut = channel.unary_unary(
+                '/engine.v1.AuthService/SignOut',
+                request_serializer=engine_dot_access__pb2.SignOutRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.SignOutResponse.FromString,
+                _registered_method=True)
+        self.WhoAmI = channel.unary_unary(
+                '/engine.v1.AuthService/WhoAmI',
+                request_serializer=engine_dot_access__pb2.WhoAmIRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.WhoAmIResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/engine.v1.AuthService/ChangePassword',
+                request_serializer=engine_dot_access__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/engine.v1.AuthService/ListSessions',
+                request_serializer=engine_dot_access__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/engine.v1.AuthService/RevokeSession',
+                request_serializer=engine_dot_access__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.RevokeSessionResponse.FromString,
+                _registered_method=True)
+        self.CreateApiKey = channel.unary_unary(
+                '/engine.v1.AuthService/CreateApiKey',
+                request_serializer=engine_dot_access__pb2.CreateApiKeyRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.CreateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/engine.v1.AuthService/ListApiKeys',
+                request_serializer=engine_dot_access__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/engine.v1.AuthService/RevokeApiKey',
+                request_serializer=engine_dot_access__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.RevokeApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListProjects = channel.unary_unary(
+                '/engine.v1.AuthService/ListProjects',
+                request_serializer=engine_dot_access__pb2.ListProjectsRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ListProjectsResponse.FromString,
+                _registered_method=True)
+
+
+class AuthServiceServicer:
+    """Who one is: signing in, and one's own keys and sessions.
+    """
+
+    def SignIn(self, request, context):
+        """Opens a session with a password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOut(self, request, context):
+        """Ends the session that asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhoAmI(self, request, context):
+        """Who asks, what they may do, and whether they need to sign in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the password of who asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """The sessions of who asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """Ends a session of who asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateApiKey(self, request, context):
+        """Makes an API key; the answer alone has it in full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """API keys: those of who asks, or everybody's for an admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """Makes an API key useless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProjects(self, request, context):
+        """Projects: those of who asks, or all for an admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AuthServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignIn,
+                    request_deserializer=engine_dot_access__pb2.SignInRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.SignInResponse.SerializeToString,
+            ),
+            'SignOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOut,
+                    request_deserializer=engine_dot_access__pb2.SignOutRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.SignOutResponse.SerializeToString,
+            ),
+            'WhoAmI': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhoAmI,
+                    request_deserializer=engine_dot_access__pb2.WhoAmIRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.WhoAmIResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=engine_dot_access__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=engine_dot_access__pb2.ListSessionsRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=engine_dot_access__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.RevokeSessionResponse.SerializeToString,
+            ),
+            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiKey,
+                    request_deserializer=engine_dot_access__pb2.CreateApiKeyRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.CreateApiKeyResponse.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=engine_dot_access__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=engine_dot_access__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'ListProjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProjects,
+                    request_deserializer=engine_dot_access__pb2.ListProjectsRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ListProjectsResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'engine.v1.AuthService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('engine.v1.AuthService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AuthService:
+    """Who one is: signing in, and one's own keys and sessions.
+    """
+
+    @staticmethod
+    def SignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/SignIn',
+            engine_dot_access__pb2.SignInRequest.SerializeToString,
+            engine_dot_access__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/SignOut',
+            engine_dot_access__pb2.SignOutRequest.SerializeToString,
+            engine_dot_access__pb2.SignOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhoAmI(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/WhoAmI',
+            engine_dot_access__pb2.WhoAmIRequest.SerializeToString,
+            engine_dot_access__pb2.WhoAmIResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/ChangePassword',
+            engine_dot_access__pb2.ChangePasswordRequest.SerializeToString,
+            engine_dot_access__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/ListSessions',
+            engine_dot_access__pb2.ListSessionsRequest.SerializeToString,
+            engine_dot_access__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/RevokeSession',
+            engine_dot_access__pb2.RevokeSessionRequest.SerializeToString,
+            engine_dot_access__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/CreateApiKey',
+            engine_dot_access__pb2.CreateApiKeyRequest.SerializeToString,
+            engine_dot_access__pb2.CreateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/ListApiKeys',
+            engine_dot_access__pb2.ListApiKeysRequest.SerializeToString,
+            engine_dot_access__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/RevokeApiKey',
+            engine_dot_access__pb2.RevokeApiKeyRequest.SerializeToString,
+            engine_dot_access__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AuthService/ListProjects',
+            engine_dot_access__pb2.ListProjectsRequest.SerializeToString,
+            engine_dot_access__pb2.ListProjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AdminServiceStub:
+    """Other people: users, projects, and the record of what they did.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateUser = channel.unary_unary(
+                '/engine.v1.AdminService/CreateUser',
+                request_serializer=engine_dot_access__pb2.CreateUserRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.CreateUserResponse.FromString,
+                _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/engine.v1.AdminService/ListUsers',
+                request_serializer=engine_dot_access__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/engine.v1.AdminService/UpdateUser',
+                request_serializer=engine_dot_access__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.UpdateUserResponse.FromString,
+                _registered_method=True)
+        self.DeleteUser = channel.unary_unary(
+                '/engine.v1.AdminService/DeleteUser',
+                request_serializer=engine_dot_access__pb2.DeleteUserRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.DeleteUserResponse.FromString,
+                _registered_method=True)
+        self.CreateProject = channel.unary_unary(
+                '/engine.v1.AdminService/CreateProject',
+                request_serializer=engine_dot_access__pb2.CreateProjectRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.CreateProjectResponse.FromString,
+                _registered_method=True)
+        self.UpdateProject = channel.unary_unary(
+                '/engine.v1.AdminService/UpdateProject',
+                request_serializer=engine_dot_access__pb2.UpdateProjectRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.UpdateProjectResponse.FromString,
+                _registered_method=True)
+        self.DeleteProject = channel.unary_unary(
+                '/engine.v1.AdminService/DeleteProject',
+                request_serializer=engine_dot_access__pb2.DeleteProjectRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.DeleteProjectResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/engine.v1.AdminService/ListAuditEvents',
+                request_serializer=engine_dot_access__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=engine_dot_access__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+
+
+class AdminServiceServicer:
+    """Other people: users, projects, and the record of what they did.
+    """
+
+    def CreateUser(self, request, context):
+        """Adds a user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Users, by address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes a user's name, roles or password, or shuts them out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUser(self, request, context):
+        """Removes a user, their keys and sessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProject(self, request, context):
+        """Adds a project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateProject(self, request, context):
+        """Changes a project and who belongs to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProject(self, request, context):
+        """Removes a project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """Who did what, and how it ended, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUser,
+                    request_deserializer=engine_dot_access__pb2.CreateUserRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.CreateUserResponse.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=engine_dot_access__pb2.ListUsersRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=engine_dot_access__pb2.UpdateUserRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.UpdateUserResponse.SerializeToString,
+            ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=engine_dot_access__pb2.DeleteUserRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.DeleteUserResponse.SerializeToString,
+            ),
+            'CreateProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProject,
+                    request_deserializer=engine_dot_access__pb2.CreateProjectRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.CreateProjectResponse.SerializeToString,
+            ),
+            'UpdateProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProject,
+                    request_deserializer=engine_dot_access__pb2.UpdateProjectRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.UpdateProjectResponse.SerializeToString,
+            ),
+            'DeleteProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProject,
+                    request_deserializer=engine_dot_access__pb2.DeleteProjectRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.DeleteProjectResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=engine_dot_access__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=engine_dot_access__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'engine.v1.AdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('engine.v1.AdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AdminService:
+    """Other people: users, projects, and the record of what they did.
+    """
+
+    @staticmethod
+    def CreateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/CreateUser',
+            engine_dot_access__pb2.CreateUserRequest.SerializeToString,
+            engine_dot_access__pb2.CreateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/ListUsers',
+            engine_dot_access__pb2.ListUsersRequest.SerializeToString,
+            engine_dot_access__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/UpdateUser',
+            engine_dot_access__pb2.UpdateUserRequest.SerializeToString,
+            engine_dot_access__pb2.UpdateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/DeleteUser',
+            engine_dot_access__pb2.DeleteUserRequest.SerializeToString,
+            engine_dot_access__pb2.DeleteUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/CreateProject',
+            engine_dot_access__pb2.CreateProjectRequest.SerializeToString,
+            engine_dot_access__pb2.CreateProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/UpdateProject',
+            engine_dot_access__pb2.UpdateProjectRequest.SerializeToString,
+            engine_dot_access__pb2.UpdateProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/DeleteProject',
+            engine_dot_access__pb2.DeleteProjectRequest.SerializeToString,
+            engine_dot_access__pb2.DeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.AdminService/ListAuditEvents',
+            engine_dot_access__pb2.ListAuditEventsRequest.SerializeToString,
+            engine_dot_access__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

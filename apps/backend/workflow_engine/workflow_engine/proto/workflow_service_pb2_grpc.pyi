@@ -4,6 +4,7 @@ isort:skip_file
 The services, and the requests about workflows at rest."""
 
 from collections import abc as _abc
+from workflow_engine.proto import access_pb2 as _access_pb2
 from workflow_engine.proto import ai_system_pb2 as _ai_system_pb2
 from workflow_engine.proto import execution_pb2 as _execution_pb2
 from workflow_engine.proto import integration_pb2 as _integration_pb2
@@ -665,6 +666,8 @@ class TriggerServiceStub:
     """One task."""
     AnswerTask: _grpc.UnaryUnaryMultiCallable[_integration_pb2.AnswerTaskRequest, _integration_pb2.AnswerTaskResponse]
     """A person's answer."""
+    CreateTaskLink: _grpc.UnaryUnaryMultiCallable[_integration_pb2.CreateTaskLinkRequest, _integration_pb2.CreateTaskLinkResponse]
+    """A link by which one person can answer without an account."""
 
 @_typing.type_check_only
 class TriggerServiceAsyncStub(TriggerServiceStub):
@@ -703,6 +706,8 @@ class TriggerServiceAsyncStub(TriggerServiceStub):
     """One task."""
     AnswerTask: _aio.UnaryUnaryMultiCallable[_integration_pb2.AnswerTaskRequest, _integration_pb2.AnswerTaskResponse]  # type: ignore[assignment]
     """A person's answer."""
+    CreateTaskLink: _aio.UnaryUnaryMultiCallable[_integration_pb2.CreateTaskLinkRequest, _integration_pb2.CreateTaskLinkResponse]  # type: ignore[assignment]
+    """A link by which one person can answer without an account."""
 
 class TriggerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What starts executions by itself, and the people it waits for."""
@@ -835,4 +840,266 @@ class TriggerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_integration_pb2.AnswerTaskResponse, _abc.Awaitable[_integration_pb2.AnswerTaskResponse]]:
         """A person's answer."""
 
+    @_abc_1.abstractmethod
+    def CreateTaskLink(
+        self,
+        request: _integration_pb2.CreateTaskLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integration_pb2.CreateTaskLinkResponse, _abc.Awaitable[_integration_pb2.CreateTaskLinkResponse]]:
+        """A link by which one person can answer without an account."""
+
 def add_TriggerServiceServicer_to_server(servicer: TriggerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AuthServiceStub:
+    """Who one is: signing in, and one's own keys and sessions."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
+    SignIn: _grpc.UnaryUnaryMultiCallable[_access_pb2.SignInRequest, _access_pb2.SignInResponse]
+    """Opens a session with a password."""
+    SignOut: _grpc.UnaryUnaryMultiCallable[_access_pb2.SignOutRequest, _access_pb2.SignOutResponse]
+    """Ends the session that asks."""
+    WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]
+    """Who asks, what they may do, and whether they need to sign in."""
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_access_pb2.ChangePasswordRequest, _access_pb2.ChangePasswordResponse]
+    """Changes the password of who asks."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListSessionsRequest, _access_pb2.ListSessionsResponse]
+    """The sessions of who asks."""
+    RevokeSession: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeSessionRequest, _access_pb2.RevokeSessionResponse]
+    """Ends a session of who asks."""
+    CreateApiKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateApiKeyRequest, _access_pb2.CreateApiKeyResponse]
+    """Makes an API key; the answer alone has it in full."""
+    ListApiKeys: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListApiKeysRequest, _access_pb2.ListApiKeysResponse]
+    """API keys: those of who asks, or everybody's for an admin."""
+    RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeApiKeyRequest, _access_pb2.RevokeApiKeyResponse]
+    """Makes an API key useless."""
+    ListProjects: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListProjectsRequest, _access_pb2.ListProjectsResponse]
+    """Projects: those of who asks, or all for an admin."""
+
+@_typing.type_check_only
+class AuthServiceAsyncStub(AuthServiceStub):
+    """Who one is: signing in, and one's own keys and sessions."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    SignIn: _aio.UnaryUnaryMultiCallable[_access_pb2.SignInRequest, _access_pb2.SignInResponse]  # type: ignore[assignment]
+    """Opens a session with a password."""
+    SignOut: _aio.UnaryUnaryMultiCallable[_access_pb2.SignOutRequest, _access_pb2.SignOutResponse]  # type: ignore[assignment]
+    """Ends the session that asks."""
+    WhoAmI: _aio.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]  # type: ignore[assignment]
+    """Who asks, what they may do, and whether they need to sign in."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_access_pb2.ChangePasswordRequest, _access_pb2.ChangePasswordResponse]  # type: ignore[assignment]
+    """Changes the password of who asks."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_access_pb2.ListSessionsRequest, _access_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """The sessions of who asks."""
+    RevokeSession: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeSessionRequest, _access_pb2.RevokeSessionResponse]  # type: ignore[assignment]
+    """Ends a session of who asks."""
+    CreateApiKey: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateApiKeyRequest, _access_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
+    """Makes an API key; the answer alone has it in full."""
+    ListApiKeys: _aio.UnaryUnaryMultiCallable[_access_pb2.ListApiKeysRequest, _access_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    """API keys: those of who asks, or everybody's for an admin."""
+    RevokeApiKey: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeApiKeyRequest, _access_pb2.RevokeApiKeyResponse]  # type: ignore[assignment]
+    """Makes an API key useless."""
+    ListProjects: _aio.UnaryUnaryMultiCallable[_access_pb2.ListProjectsRequest, _access_pb2.ListProjectsResponse]  # type: ignore[assignment]
+    """Projects: those of who asks, or all for an admin."""
+
+class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Who one is: signing in, and one's own keys and sessions."""
+
+    @_abc_1.abstractmethod
+    def SignIn(
+        self,
+        request: _access_pb2.SignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.SignInResponse, _abc.Awaitable[_access_pb2.SignInResponse]]:
+        """Opens a session with a password."""
+
+    @_abc_1.abstractmethod
+    def SignOut(
+        self,
+        request: _access_pb2.SignOutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.SignOutResponse, _abc.Awaitable[_access_pb2.SignOutResponse]]:
+        """Ends the session that asks."""
+
+    @_abc_1.abstractmethod
+    def WhoAmI(
+        self,
+        request: _access_pb2.WhoAmIRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.WhoAmIResponse, _abc.Awaitable[_access_pb2.WhoAmIResponse]]:
+        """Who asks, what they may do, and whether they need to sign in."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _access_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ChangePasswordResponse, _abc.Awaitable[_access_pb2.ChangePasswordResponse]]:
+        """Changes the password of who asks."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _access_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListSessionsResponse, _abc.Awaitable[_access_pb2.ListSessionsResponse]]:
+        """The sessions of who asks."""
+
+    @_abc_1.abstractmethod
+    def RevokeSession(
+        self,
+        request: _access_pb2.RevokeSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.RevokeSessionResponse, _abc.Awaitable[_access_pb2.RevokeSessionResponse]]:
+        """Ends a session of who asks."""
+
+    @_abc_1.abstractmethod
+    def CreateApiKey(
+        self,
+        request: _access_pb2.CreateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.CreateApiKeyResponse, _abc.Awaitable[_access_pb2.CreateApiKeyResponse]]:
+        """Makes an API key; the answer alone has it in full."""
+
+    @_abc_1.abstractmethod
+    def ListApiKeys(
+        self,
+        request: _access_pb2.ListApiKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListApiKeysResponse, _abc.Awaitable[_access_pb2.ListApiKeysResponse]]:
+        """API keys: those of who asks, or everybody's for an admin."""
+
+    @_abc_1.abstractmethod
+    def RevokeApiKey(
+        self,
+        request: _access_pb2.RevokeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.RevokeApiKeyResponse, _abc.Awaitable[_access_pb2.RevokeApiKeyResponse]]:
+        """Makes an API key useless."""
+
+    @_abc_1.abstractmethod
+    def ListProjects(
+        self,
+        request: _access_pb2.ListProjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListProjectsResponse, _abc.Awaitable[_access_pb2.ListProjectsResponse]]:
+        """Projects: those of who asks, or all for an admin."""
+
+def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AdminServiceStub:
+    """Other people: users, projects, and the record of what they did."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
+    CreateUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateUserRequest, _access_pb2.CreateUserResponse]
+    """Adds a user."""
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]
+    """Users, by address."""
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.UpdateUserRequest, _access_pb2.UpdateUserResponse]
+    """Changes a user's name, roles or password, or shuts them out."""
+    DeleteUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]
+    """Removes a user, their keys and sessions."""
+    CreateProject: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateProjectRequest, _access_pb2.CreateProjectResponse]
+    """Adds a project."""
+    UpdateProject: _grpc.UnaryUnaryMultiCallable[_access_pb2.UpdateProjectRequest, _access_pb2.UpdateProjectResponse]
+    """Changes a project and who belongs to it."""
+    DeleteProject: _grpc.UnaryUnaryMultiCallable[_access_pb2.DeleteProjectRequest, _access_pb2.DeleteProjectResponse]
+    """Removes a project."""
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListAuditEventsRequest, _access_pb2.ListAuditEventsResponse]
+    """Who did what, and how it ended, newest first."""
+
+@_typing.type_check_only
+class AdminServiceAsyncStub(AdminServiceStub):
+    """Other people: users, projects, and the record of what they did."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateUser: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateUserRequest, _access_pb2.CreateUserResponse]  # type: ignore[assignment]
+    """Adds a user."""
+    ListUsers: _aio.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Users, by address."""
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_access_pb2.UpdateUserRequest, _access_pb2.UpdateUserResponse]  # type: ignore[assignment]
+    """Changes a user's name, roles or password, or shuts them out."""
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]  # type: ignore[assignment]
+    """Removes a user, their keys and sessions."""
+    CreateProject: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateProjectRequest, _access_pb2.CreateProjectResponse]  # type: ignore[assignment]
+    """Adds a project."""
+    UpdateProject: _aio.UnaryUnaryMultiCallable[_access_pb2.UpdateProjectRequest, _access_pb2.UpdateProjectResponse]  # type: ignore[assignment]
+    """Changes a project and who belongs to it."""
+    DeleteProject: _aio.UnaryUnaryMultiCallable[_access_pb2.DeleteProjectRequest, _access_pb2.DeleteProjectResponse]  # type: ignore[assignment]
+    """Removes a project."""
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAuditEventsRequest, _access_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """Who did what, and how it ended, newest first."""
+
+class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Other people: users, projects, and the record of what they did."""
+
+    @_abc_1.abstractmethod
+    def CreateUser(
+        self,
+        request: _access_pb2.CreateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.CreateUserResponse, _abc.Awaitable[_access_pb2.CreateUserResponse]]:
+        """Adds a user."""
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _access_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListUsersResponse, _abc.Awaitable[_access_pb2.ListUsersResponse]]:
+        """Users, by address."""
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _access_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.UpdateUserResponse, _abc.Awaitable[_access_pb2.UpdateUserResponse]]:
+        """Changes a user's name, roles or password, or shuts them out."""
+
+    @_abc_1.abstractmethod
+    def DeleteUser(
+        self,
+        request: _access_pb2.DeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.DeleteUserResponse, _abc.Awaitable[_access_pb2.DeleteUserResponse]]:
+        """Removes a user, their keys and sessions."""
+
+    @_abc_1.abstractmethod
+    def CreateProject(
+        self,
+        request: _access_pb2.CreateProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.CreateProjectResponse, _abc.Awaitable[_access_pb2.CreateProjectResponse]]:
+        """Adds a project."""
+
+    @_abc_1.abstractmethod
+    def UpdateProject(
+        self,
+        request: _access_pb2.UpdateProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.UpdateProjectResponse, _abc.Awaitable[_access_pb2.UpdateProjectResponse]]:
+        """Changes a project and who belongs to it."""
+
+    @_abc_1.abstractmethod
+    def DeleteProject(
+        self,
+        request: _access_pb2.DeleteProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.DeleteProjectResponse, _abc.Awaitable[_access_pb2.DeleteProjectResponse]]:
+        """Removes a project."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _access_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListAuditEventsResponse, _abc.Awaitable[_access_pb2.ListAuditEventsResponse]]:
+        """Who did what, and how it ended, newest first."""
+
+def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

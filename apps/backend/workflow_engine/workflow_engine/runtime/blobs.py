@@ -11,15 +11,36 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from workflow_engine.engine.items import BinaryRef
+from workflow_engine.nodes.context import Blobs
 from workflow_engine.nodes.spec import NodeFailure
 
 CHUNK = 1 << 20
 PREFIX = "sha256:"
+
+
+class BlobStore(Blobs, Protocol):
+    """A blob store that can be cleared of what nobody needs. Times are epoch milliseconds."""
+
+    def written_between(self, start: int, end: int) -> AsyncIterator[Sequence[str]]:
+        """The digests of all blobs that were last written at `start` or later and before `end`, page by page.
+
+        Raises OSError.
+        """
+        ...
+
+    async def remove(self, digest: str, before: int) -> bool:
+        """Removes a blob, unless it was written again at `before` or later: then somebody counts on it.
+
+        Raises OSError.
+        """
+        ...
 
 
 class FolderBlobs:
@@ -28,6 +49,8 @@ class FolderBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._tmp = root / "tmp"
+        self._moving = threading.Lock()
+        """Held while a blob comes to its place or goes: none that has just come goes."""
 
     async def write(self, data: bytes | AsyncIterator[bytes], media_type: str, file_name: str = "") -> BinaryRef:
         """Stores the bytes; they are on disk when this returns. An iterator is never held in memory as a
@@ -93,8 +116,43 @@ class FolderBlobs:
         if not place.parent.exists():
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _sync_folder(self._root)
-        temporary.replace(place)
+        with self._moving:
+            temporary.replace(place)
         _sync_folder(place.parent)
+
+    async def written_between(self, start: int, end: int) -> AsyncIterator[Sequence[str]]:
+        """See BlobStore. What a crash left half written goes on the way."""
+        folders = await asyncio.to_thread(lambda: sorted(self._root.glob("[0-9a-f][0-9a-f]")))
+        for folder in folders:
+            if names := await asyncio.to_thread(_written_between, folder, start, end):
+                yield [folder.name + name for name in names]
+        await asyncio.to_thread(self._clear_up, end)
+
+    async def remove(self, digest: str, before: int) -> bool:
+        """See BlobStore."""
+        return await asyncio.to_thread(self._remove, self._root / digest[:2] / digest[2:], before)
+
+    def _remove(self, place: Path, before: int) -> bool:
+        with self._moving, suppress(FileNotFoundError):
+            if place.stat().st_mtime_ns < before * 1_000_000:
+                place.unlink()
+                return True
+        return False
+
+    def _clear_up(self, time: int) -> None:
+        if self._tmp.is_dir():
+            for name in _written_between(self._tmp, 0, time):
+                (self._tmp / name).unlink(missing_ok=True)
+
+
+def _written_between(folder: Path, start: int, end: int) -> list[str]:
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file() and start * 1_000_000 <= entry.stat().st_mtime_ns < end * 1_000_000:
+                    names.append(entry.name)
+    return names
 
 
 def _take(file: IO[bytes], digest: hashlib._Hash, chunk: bytes) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 
 from workflow_engine.engine.events import AnyEvent, decode
-from workflow_engine.engine.items import BinaryRef
+from workflow_engine.engine.items import BLOB, BinaryRef, blob_digests
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Blobs
 
 LARGE = 256 * 1024
 """Bytes of an event that lies in the journal itself."""
 ELSEWHERE = b"\xb1"
-"""The first byte of a row whose event is a blob; the blob's id follows."""
+"""The first byte of a row whose event is a blob. The blob's id follows, then, each behind a space, the ids of the blobs
+that the event names: whoever asks which blobs are in use need not read them."""
 MEDIA_TYPE = "application/vnd.msgpack"
 PAGE = 10_000
 
@@ -24,7 +25,7 @@ PAGE = 10_000
 async def lay_aside(blobs: Blobs, data: bytes) -> bytes:
     """Stores a large event as a blob; returns what its row shall hold. Raises OSError."""
     ref = await blobs.write(data, MEDIA_TYPE)
-    return ELSEWHERE + ref.id.encode()
+    return ELSEWHERE + b" ".join([ref.id.encode(), *(BLOB + each.encode() for each in sorted(blob_digests(data)))])
 
 
 async def read_events(store: Store, blobs: Blobs | None, pk: int, from_seq: int = 1) -> list[AnyEvent]:
@@ -50,7 +51,7 @@ async def whole(blobs: Blobs | None, data: bytes) -> bytes:
     if data[:1] != ELSEWHERE:
         return data
     assert blobs is not None, "a journal with blobs is read without the blob store"
-    return await read_blob(blobs, data[1:].decode())
+    return await read_blob(blobs, data[1:].partition(b" ")[0].decode())
 
 
 async def read_blob(blobs: Blobs, id: str) -> bytes:

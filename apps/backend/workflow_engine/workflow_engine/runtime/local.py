@@ -331,18 +331,32 @@ class LocalRuntime:
         watchers.append(stored)
         try:
             seq = max(from_seq, 1) - 1
-            while not self._closing:
+            # Retention may take away what a slow watcher has not seen.
+            while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
+                is_over = row.status >= Status.SUCCESS
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
                         if isinstance(event, ExecutionEnded):
                             return
+                if is_over:
+                    return
                 await stored.wait()
         finally:
             watchers.remove(stored)
-            if not watchers:
+            if not watchers and self._watchers.get(row.pk) is watchers:
                 del self._watchers[row.pk]
+
+    def attempts(self) -> set[asyncio.Task[Any]]:
+        """All attempts under way."""
+        return {task for live in self._live.values() for task in live.tasks.values()}
+
+    def removed(self, pks: Iterable[int]) -> None:
+        """To be told when executions were removed from the store: nobody shall wait for more of them."""
+        for pk in pks:
+            for stored in self._watchers.pop(pk, ()):
+                stored.set()
 
     # starting
 

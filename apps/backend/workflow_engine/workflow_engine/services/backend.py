@@ -18,6 +18,7 @@ from workflow_engine.nodes.registry import Registry
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
+from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.errors import ServiceError, invalid_workflow, no_workflow
 from workflow_engine.triggers.manager import Triggers
 from workflow_engine.triggers.registration import Unfit, wanted
@@ -34,6 +35,7 @@ class Backend:
     registry: Registry
     clock: Clock
     blobs: Blobs
+    scope: Scope
     triggers: Triggers
     drafts: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Digests of stored definitions, by the hash of the draft that each was made from."""

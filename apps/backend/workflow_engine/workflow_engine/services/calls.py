@@ -1,75 +1,31 @@
-"""What happens to every call, whichever edge it comes by: its request is checked, and its failure is told, as the
-contract says. gRPC (interceptor.py) and HTTP (api/rest) are two thin edges around this.
+"""What happens to every call, whichever edge it comes by: its caller is let in or not, its request is checked, what it
+did is recorded, and its failure is told, as the contract says. gRPC (interceptor.py) and HTTP (api/rest) are two thin
+edges around this.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cached_property
 from typing import Any
 
 import grpc
-from google.api import annotations_pb2, http_pb2
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from workflow_engine.core.logging import get_logger
-from workflow_engine.proto import options_pb2, workflow_service_pb2
+from workflow_engine.services.access.audit import Audit
+from workflow_engine.services.access.callers import STRANGER, Caller, Incoming, act_for
+from workflow_engine.services.access.door import Door
+from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.errors import ServiceError, known
 from workflow_engine.services.request_validation import violations
+from workflow_engine.services.rpcs import Rpc
 
 log = get_logger(__name__)
 
 Unary = Callable[[Any, Any], Awaitable[Message]]
 Stream = Callable[[Any, Any], AsyncIterator[Message]]
-
-
-class Rpc:
-    """One RPC, as the contract has it."""
-
-    def __init__(self, descriptor: MethodDescriptor) -> None:
-        self.descriptor = descriptor
-        self.service: str = descriptor.containing_service.name
-        """For example WorkflowService."""
-        self.name: str = descriptor.name
-        self.path = f"/{descriptor.containing_service.full_name}/{self.name}"
-        """As gRPC addresses it."""
-        self.is_stream: bool = descriptor.server_streaming
-        self.permission: options_pb2.Permission.ValueType = descriptor.GetOptions().Extensions[options_pb2.permission]
-
-    @property
-    def input(self) -> Descriptor:
-        return self.descriptor.input_type
-
-    @property
-    def output(self) -> Descriptor:
-        return self.descriptor.output_type
-
-    @cached_property
-    def request_class(self) -> type[Message]:
-        return GetMessageClass(self.input)
-
-    @property
-    def http(self) -> http_pb2.HttpRule:
-        rule: http_pb2.HttpRule = self.descriptor.GetOptions().Extensions[annotations_pb2.http]
-        return rule
-
-    @property
-    def resume(self) -> options_pb2.StreamResume | None:
-        """How a broken stream is taken up again; None when it can not be."""
-        options = self.descriptor.GetOptions()
-        return options.Extensions[options_pb2.resume] if options.HasExtension(options_pb2.resume) else None
-
-
-RPCS: dict[str, Rpc] = {
-    rpc.path: rpc
-    for service in workflow_service_pb2.DESCRIPTOR.services_by_name.values()
-    for rpc in map(Rpc, service.methods)
-}
-"""Every RPC of our contract, by gRPC path."""
 
 
 class Refused(Exception):
@@ -83,23 +39,45 @@ class Refused(Exception):
 class Calls:
     """Carries out calls. Raises Refused, and nothing else, for those that fail."""
 
-    async def unary(self, rpc: Rpc, behaviour: Unary, request: Message, context: Any) -> Message:
+    def __init__(self, door: Door, scope: Scope, audit: Audit) -> None:
+        self._door, self._scope, self._audit = door, scope, audit
+
+    async def unary(self, rpc: Rpc, behaviour: Unary, request: Message, context: Any, incoming: Incoming) -> Message:
         started = time.perf_counter()
+        caller = STRANGER
         try:
-            check(request)
+            caller = await self._door.recognise(rpc, incoming)
+            await self._prepare(caller, incoming, rpc, request)
             response = await behaviour(request, context)
         except Exception as error:
-            raise _refusal(rpc, error) from error
+            refusal = _refusal(rpc, error)
+            await self._audit.refused(caller, rpc, incoming, request, refusal.code.name, _reason(error))
+            raise refusal from error
+        await self._audit.done(caller, rpc, incoming, request, response)
         log.debug("rpc", method=rpc.path, ms=round((time.perf_counter() - started) * 1000, 2))
         return response
 
-    async def stream(self, rpc: Rpc, behaviour: Stream, request: Message, context: Any) -> AsyncIterator[Message]:
+    async def stream(
+        self, rpc: Rpc, behaviour: Stream, request: Message, context: Any, incoming: Incoming
+    ) -> AsyncIterator[Message]:
+        caller = STRANGER
         try:
-            check(request)
+            caller = await self._door.recognise(rpc, incoming)
+            await self._prepare(caller, incoming, rpc, request)
+            await self._audit.done(caller, rpc, incoming, request, None)
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:
-            raise _refusal(rpc, error) from error
+            refusal = _refusal(rpc, error)
+            await self._audit.refused(caller, rpc, incoming, request, refusal.code.name, _reason(error))
+            raise refusal from error
+
+    async def _prepare(self, caller: Caller, incoming: Incoming, rpc: Rpc, request: Message) -> None:
+        self._door.admit(caller, rpc, incoming)
+        act_for(caller, incoming)
+        check(request)
+        self._scope.fill(caller, rpc, request)
+        await self._scope.check(caller, rpc, request)
 
 
 def check(request: Message) -> None:
@@ -108,6 +86,11 @@ def check(request: Message) -> None:
         field, wrong = found[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ServiceError("INVALID_REQUEST", f"{field}: {wrong}{more}", violations=found)
+
+
+def _reason(error: Exception) -> str:
+    refusal = known(error)
+    return refusal.reason if refusal is not None else ""
 
 
 def _refusal(rpc: Rpc, error: Exception) -> Refused:

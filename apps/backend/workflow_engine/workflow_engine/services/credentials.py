@@ -19,6 +19,7 @@ from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.paging import Page, token
@@ -71,6 +72,7 @@ class Credentials:
             self.backend.store,
             user_id=request.user_id,
             type=request.type,
+            owners=current().owners,
             limit=page.limit + 1,
             after=page.after_change,
         )

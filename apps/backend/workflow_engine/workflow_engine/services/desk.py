@@ -41,6 +41,12 @@ class Desk:
             raise ServiceError("TASK_NOT_FOUND", f"there is no task {id!r}", metadata={"task_id": id})
         return found
 
+    async def open_task(self, id: str) -> FoundTask:
+        """Raises ServiceError when there is none, or it takes no answers any more."""
+        found = await self.task(id)
+        self._check_open(found)
+        return found
+
     async def answer(
         self,
         id: str,
@@ -83,16 +89,21 @@ class Desk:
         if any(answer.by == by for answer in found.answers):
             who = f"{by!r} has" if by else "you have"
             raise ServiceError("TASK_ANSWERED", f"{who} answered task {task.id} already", metadata=about)
-        if found.status != OPEN:
-            raise ServiceError("TASK_CLOSED", f"task {task.id} is closed: {CLOSED[found.status]}", metadata=about)
-        now = self._backend.clock.now_ms()
-        if task.expires_at is not None and now >= task.expires_at:
-            raise ServiceError("TASK_CLOSED", f"task {task.id} is closed: {CLOSED['expired']}", metadata=about)
+        now = self._check_open(found)
         may = {each.user for each in task.assignees if each.since <= now}
         if task.assignees and not is_trusted and by not in may:
             names = ", ".join(sorted(may)) or "nobody yet"
             who = repr(by) if by else "whoever gives no user_id"
             raise ServiceError("NOT_ASSIGNED", f"task {task.id} is for {names}, not for {who}", metadata=about)
+
+    def _check_open(self, found: FoundTask) -> int:
+        """The time at which it was looked at. Raises ServiceError."""
+        now, task = self._backend.clock.now_ms(), found.task
+        has_expired = task.expires_at is not None and now >= task.expires_at
+        if found.status != OPEN or has_expired:
+            why = CLOSED["expired" if found.status == OPEN else found.status]
+            raise ServiceError("TASK_CLOSED", f"task {task.id} is closed: {why}", metadata={"task_id": task.id})
+        return now
 
 
 def _check_answer(found: FoundTask, data: dict[str, Any], files: Mapping[str, BinaryRef]) -> None:

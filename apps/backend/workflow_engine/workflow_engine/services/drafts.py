@@ -14,6 +14,7 @@ from workflow_engine.models.triggers import unregister
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend, canonical
 from workflow_engine.services.errors import ServiceError, no_workflow
 from workflow_engine.services.paging import Page, token
@@ -92,7 +93,7 @@ class Drafts:
         return ws.DeleteWorkflowResponse(success=True, message=f"deleted workflow {request.workflow_id}")
 
     async def ListWorkflows(self, request: ws.ListWorkflowsRequest, context: Any) -> ws.ListWorkflowsResponse:
-        wanted = WorkflowFilter(request.user_id, request.query, request.active_only)
+        wanted = WorkflowFilter(request.user_id, request.query, request.active_only, current().owners)
         page = Page.of(request)
         store = self.backend.store
         if request.tags:
@@ -162,6 +163,7 @@ async def create(
     backend: Backend, workflow: pb.Workflow, *, key: str = "", digest: str = ""
 ) -> tuple[str, list[pb.ValidationIssue]]:
     """Stores a new draft; returns its id, and what is not wrong with it but probably not meant."""
+    await backend.scope.check_message(current(), workflow)
     backend.pinned_versions(workflow)
     issues = backend.planned(workflow).issues
     now = backend.clock.now_ms()
@@ -186,6 +188,7 @@ async def create(
 
 async def save(backend: Backend, workflow: pb.Workflow, revision: int) -> list[pb.ValidationIssue]:
     """Stores a changed draft; returns what is not wrong with it but probably not meant."""
+    await backend.scope.check_message(current(), workflow)
     backend.pinned_versions(workflow)
     issues = backend.planned(workflow).issues
     values = {

@@ -26,6 +26,20 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | OAUTH_NOT_SET_UP | FAILED_PRECONDITION | the credential names no client |
 | OAUTH_STATE_UNKNOWN | FAILED_PRECONDITION | a state that was used already, or is too old |
 | OAUTH_REFUSED | FAILED_PRECONDITION | the peer does not take the code |
+| NO_MODEL | FAILED_PRECONDITION | no language model is set up; the message says how |
+| MODEL_FAILED | FAILED_PRECONDITION | the model refuses, its key is wrong, a limit stopped it |
+| MODEL_BUSY | RESOURCE_EXHAUSTED | the provider takes no more calls for now |
+| MODEL_UNAVAILABLE | UNAVAILABLE | the provider does not answer |
+| CONVERSATION_NOT_FOUND | NOT_FOUND | a conversation that does not exist, or is somebody else's |
+| SIGN_IN_REQUIRED, KEY_INVALID, KEY_EXPIRED, USER_DISABLED | UNAUTHENTICATED | a call without a key, a wrong key |
+| WRONG_PASSWORD | UNAUTHENTICATED | no such user, or another password |
+| PERMISSION_MISSING | PERMISSION_DENIED | a viewer that changes a workflow |
+| NOT_YOURS | PERMISSION_DENIED | an owner that one may not act for |
+| CSRF_TOKEN_MISSING, ORIGIN_REFUSED | PERMISSION_DENIED | a page of another site uses the cookie |
+| USER_NOT_FOUND, PROJECT_NOT_FOUND, KEY_NOT_FOUND, SESSION_NOT_FOUND | NOT_FOUND | an id that does not exist |
+| EMAIL_TAKEN | ALREADY_EXISTS | there is a user with this address |
+| ADMIN_FIRST, LAST_ADMIN | FAILED_PRECONDITION | nobody could manage the server |
+| TOO_MANY_ATTEMPTS, RATE_LIMITED | RESOURCE_EXHAUSTED | wrong passwords, or calls, too fast |
 | QUEUE_FULL | RESOURCE_EXHAUSTED | too many executions wait for their turn |
 | SHUTTING_DOWN, STORE_UNAVAILABLE | UNAVAILABLE | the disk is full; nothing was stored |
 """
@@ -75,6 +89,29 @@ CODES = {
     "OAUTH_NOT_SET_UP": grpc.StatusCode.FAILED_PRECONDITION,
     "OAUTH_STATE_UNKNOWN": grpc.StatusCode.FAILED_PRECONDITION,
     "OAUTH_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "NO_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
+    "MODEL_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
+    "MODEL_BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MODEL_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "CONVERSATION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SIGN_IN_REQUIRED": grpc.StatusCode.UNAUTHENTICATED,
+    "KEY_INVALID": grpc.StatusCode.UNAUTHENTICATED,
+    "KEY_EXPIRED": grpc.StatusCode.UNAUTHENTICATED,
+    "USER_DISABLED": grpc.StatusCode.UNAUTHENTICATED,
+    "WRONG_PASSWORD": grpc.StatusCode.UNAUTHENTICATED,
+    "PERMISSION_MISSING": grpc.StatusCode.PERMISSION_DENIED,
+    "NOT_YOURS": grpc.StatusCode.PERMISSION_DENIED,
+    "CSRF_TOKEN_MISSING": grpc.StatusCode.PERMISSION_DENIED,
+    "ORIGIN_REFUSED": grpc.StatusCode.PERMISSION_DENIED,
+    "USER_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "PROJECT_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "KEY_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SESSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "EMAIL_TAKEN": grpc.StatusCode.ALREADY_EXISTS,
+    "ADMIN_FIRST": grpc.StatusCode.FAILED_PRECONDITION,
+    "LAST_ADMIN": grpc.StatusCode.FAILED_PRECONDITION,
+    "TOO_MANY_ATTEMPTS": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
@@ -91,9 +128,11 @@ class ServiceError(Exception):
         *,
         violations: Iterable[tuple[str, str]] = (),
         metadata: dict[str, str] | None = None,
+        retry_after: float = 1.0,
     ) -> None:
-        """`violations` are (field, what is wrong with it)."""
+        """`violations` are (field, what is wrong with it); `retry_after` are seconds, where trying again may help."""
         super().__init__(message)
+        self.retry_after = retry_after
         self.reason, self.message = reason, message
         self.violations = list(violations)
         self.metadata = metadata or {}
@@ -119,7 +158,7 @@ class ServiceError(Exception):
             )
         if status.code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED):
             retry = error_details_pb2.RetryInfo()
-            retry.retry_delay.FromSeconds(1)
+            retry.retry_delay.FromMilliseconds(int(self.retry_after * 1000))
             _pack(status, retry)
         return status
 

@@ -28,6 +28,7 @@ from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Start, Turn
 from workflow_engine.runtime.journal import read_events
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend, canonical
 from workflow_engine.services.drafts import request_digest
 from workflow_engine.services.errors import ServiceError
@@ -133,6 +134,7 @@ class Executions:
             tuple(request.statuses),
             request.since.ToMilliseconds() if request.HasField("since") else None,
             request.until.ToMilliseconds() if request.HasField("until") else None,
+            current().owners,
         )
         page = Page.of(request)
         store = self.backend.store

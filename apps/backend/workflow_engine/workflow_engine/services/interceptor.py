@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import Message
 
-from workflow_engine.services.calls import RPCS, Calls, Refused, Rpc, Stream, Unary
+from workflow_engine.services.access.callers import Incoming
+from workflow_engine.services.calls import Calls, Refused, Stream, Unary
+from workflow_engine.services.rpcs import RPCS, Rpc
 
 STATUS_DETAILS = "grpc-status-details-bin"
 """The trailer in which google.rpc.Status travels."""
@@ -38,7 +41,7 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, rpc: Rpc, behaviour: Unary) -> Any:
         async def call(request: Message, context: Context) -> Message:
             try:
-                return await self._calls.unary(rpc, behaviour, request, context)
+                return await self._calls.unary(rpc, behaviour, request, context, _incoming(context))
             except Refused as refused:
                 await _abort(context, refused)
                 raise
@@ -48,13 +51,31 @@ class ContractInterceptor(grpc.aio.ServerInterceptor):
     def _stream(self, rpc: Rpc, behaviour: Stream) -> Any:
         async def call(request: Message, context: Context) -> AsyncIterator[Message]:
             try:
-                async for response in self._calls.stream(rpc, behaviour, request, context):
+                async for response in self._calls.stream(rpc, behaviour, request, context, _incoming(context)):
                     yield response
             except Refused as refused:
                 await _abort(context, refused)
                 raise
 
         return call
+
+
+def _incoming(context: Context) -> Incoming:
+    given = {str(key): value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    kind, _, token = given.get("authorization", "").partition(" ")
+    return Incoming(
+        surface="grpc",
+        token=token.strip() if kind.lower() == "bearer" else given.get("x-api-key", ""),
+        address=_address(context.peer()),
+        request_id=given.get("x-request-id", ""),
+        user_agent=given.get("user-agent", ""),
+    )
+
+
+def _address(peer: str) -> str:
+    """The host of `ipv4:127.0.0.1:50123` or `ipv6:%5B::1%5D:50123`."""
+    host = unquote(peer).partition(":")[2].rpartition(":")[0]
+    return host.strip("[]")
 
 
 async def _abort(context: Context, refused: Refused) -> None:

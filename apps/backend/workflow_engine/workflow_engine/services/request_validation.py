@@ -155,6 +155,8 @@ def _defined_only(field: FieldDescriptor, wanted: bool) -> Check:
     assert field.enum_type is not None
     numbers = {value.number for value in field.enum_type.values}
     names = ", ".join(value.name for value in field.enum_type.values if value.number)
+    if field.is_repeated:
+        return lambda values: next((f"{each} is none of {names}" for each in values or () if each not in numbers), None)
     return lambda value: f"{value} is none of {names}" if value is not None and value not in numbers else None
 
 

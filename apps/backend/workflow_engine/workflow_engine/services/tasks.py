@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from workflow_engine.core.secrets import NoSecretKey
 from workflow_engine.engine.tasks import Answer, decision
 from workflow_engine.models import tasks
 from workflow_engine.models.tasks import FoundTask, NoticeState
 from workflow_engine.proto import integration_pb2 as pb
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.desk import Desk
+from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.links import Links
 from workflow_engine.services.paging import Page, token
 from workflow_engine.services.wire import files_from_proto, fill_files, timestamp
 from workflow_engine.utils.structs import fill_struct, struct_to_dict
@@ -31,10 +35,11 @@ STATUSES: dict[str, pb.TaskStatus.ValueType] = {
 
 
 class Tasks:
-    """ListTasks, GetTask, AnswerTask."""
+    """ListTasks, GetTask, AnswerTask, CreateTaskLink."""
 
     backend: Backend
     desk: Desk
+    links: Links
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Any) -> pb.ListTasksResponse:
         page = Page.of(request)
@@ -47,6 +52,8 @@ class Tasks:
             statuses=[names[status] for status in request.statuses if status in names],
             execution_id=request.execution_id,
             workflow_id=request.workflow_id,
+            owners=current().owners,
+            names=current().names,
             limit=page.limit,
             after=page.after_change,
         )
@@ -74,6 +81,19 @@ class Tasks:
         return pb.AnswerTaskResponse(
             success=True, message=f"answered; the task is {found.status}", task=task_to_proto(found)
         )
+
+    async def CreateTaskLink(self, request: pb.CreateTaskLinkRequest, context: Any) -> pb.CreateTaskLinkResponse:
+        found = await self.desk.open_task(request.task_id)
+        try:
+            url = self.links.make(
+                request.task_id,
+                request.user_id,
+                now=self.backend.clock.now_ms(),
+                task_expires_at=found.task.expires_at,
+            )
+        except NoSecretKey as missing:
+            raise ServiceError("SECRET_KEY_MISSING", str(missing)) from missing
+        return pb.CreateTaskLinkResponse(success=True, message="it works once", url=url)
 
 
 def task_to_proto(found: FoundTask) -> pb.Task:

@@ -18,6 +18,7 @@ from workflow_engine.nodes.trigger.base import Trigger as TriggerKind
 from workflow_engine.nodes.trigger.times import jitter_of
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.drafts import etag_revision, request_digest
 from workflow_engine.services.errors import ServiceError
@@ -113,6 +114,7 @@ class Triggers:
             stored.page,
             self.backend.store,
             workflow_id=request.workflow_id,
+            owners=current().owners,
             limit=page.limit + 1,
             after=page.after_change,
         )

@@ -124,7 +124,7 @@ class TestEdit:
         record = {"s": "a", "i": 1, "f": 0.5, "b": True, "l": [1], "o": {}, "n": None}
         made = await schema("human.edit", {}, record)
         assert wrong_answers(made, record, {}) == []
-        bad = {"s": 1, "i": 1.5, "f": "x", "b": "yes", "l": {}, "o": [], "n": "anything"}
+        bad = {"s": 1, "i": "1", "f": "x", "b": "yes", "l": {}, "o": [], "n": "anything"}
         assert {place for place, _ in broken(wrong_answers(made, bad, {}))} == set("sifblo")
 
     async def test_several_items_are_one_too_many(self) -> None:

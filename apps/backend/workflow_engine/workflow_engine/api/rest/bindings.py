@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from google.api import http_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from workflow_engine.services.calls import RPCS, Rpc
+from workflow_engine.services.rpcs import RPCS, Rpc
 
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)(?:=([^}]*))?\}")
 _SEGMENTS = {None: "", "*": "", "**": ":path"}

@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from workflow_engine.api.rest.bindings import field_at
 from workflow_engine.api.rest.problems import members_of
-from workflow_engine.services.calls import Refused, Rpc
+from workflow_engine.services.calls import Refused
 from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.rpcs import Rpc
 from workflow_engine.utils import json
 
 HEARTBEAT = 15.0

@@ -78,9 +78,8 @@ def _like(value: Json) -> dict[str, Json]:
     match value:
         case bool():
             return {"type": "boolean"}
-        case int():
-            return {"type": "integer"}
-        case float():
+        case int() | float():
+            # What came as 12 may well become 12.5: JSON does not tell the two kinds apart.
             return {"type": "number"}
         case str() if len(value) > LONG_TEXT or "\n" in value:
             return {"type": "string", "format": "multiline"}

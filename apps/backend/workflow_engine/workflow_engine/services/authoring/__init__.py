@@ -1,0 +1,1 @@
+"""Drawing workflows with a language model: from a description, or from an instruction to change one."""
