@@ -282,6 +282,11 @@ class TestOwners:
         on_error = ws.CreateWorkflowRequest(name="x")
         on_error.workflow.settings.error_workflow_id = id
         yaml = ws.WORKFLOW_FORMAT_YAML
+        as_a_step = ws.CreateWorkflowRequest(name="x")
+        step = as_a_step.workflow.nodes.add(id="n", type="flow.subworkflow")
+        step.parameters["workflow_id"] = id
+        as_a_tool = it.ExecuteToolRequest(tool="tool.workflow")
+        as_a_tool.arguments.get_or_create_struct("parameters")["workflow_id"] = id
         for method, request in (
             (client.stub.GetWorkflow, ws.GetWorkflowRequest(workflow_id=id)),
             (client.stub.DeleteWorkflow, ws.DeleteWorkflowRequest(workflow_id=id)),
@@ -294,6 +299,8 @@ class TestOwners:
             (client.stub.ImportWorkflow, ws.ImportWorkflowRequest(content=content, format=yaml)),
             (integrations.GetCredential, it.GetCredentialRequest(credential_id=credential)),
             (integrations.ExecuteTool, tool),
+            (client.stub.CreateWorkflow, as_a_step),
+            (integrations.ExecuteTool, as_a_tool),
         ):
             assert await code_of(method(request, metadata=eve.metadata)) == "NOT_FOUND", request
         listed = await client.stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(), metadata=eve.metadata)

@@ -140,6 +140,7 @@ async def start(
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
             )
+        there.runtime.append(runtime)
         retention = Retention(
             store,
             clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workflow_engine.core.clock import Clock
@@ -17,11 +17,13 @@ from workflow_engine.nodes.context import Context, Models
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.runtime.blobs import BlobStore, FolderBlobs
 from workflow_engine.runtime.commands import AllowedCommands
+from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.runtime.workflows import Workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class World:
     files: FolderFiles | None
     commands: AllowedCommands
     models: Models
+    runtime: list[Runtime] = field(default_factory=list["Runtime"])
+    """What carries out executions, once there is one."""
 
     def services(self, context: Context) -> Context:
         """What an attempt may use."""
@@ -51,8 +55,13 @@ class World:
             sandbox=self.sandbox,
             files=self.files,
             commands=self.commands,
+            workflows=self._workflows(context),
+            mcp_servers=self.settings.mcp_servers,
             models=self.models,
         )
+
+    def _workflows(self, context: Context) -> Workflows | None:
+        return Workflows(self.store, self.definitions, self.runtime[0], context) if self.runtime else None
 
 
 async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:

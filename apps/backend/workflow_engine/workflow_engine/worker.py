@@ -52,6 +52,7 @@ async def work(settings: Settings) -> None:
         store = await open_store(settings, stack)
         store.share()
         there = world(settings, store, installed(), SystemClock(), stack)
+        there.runtime.append(await temporal_runtime(settings, there))
         running = worker(
             await connect(settings, there),
             store,

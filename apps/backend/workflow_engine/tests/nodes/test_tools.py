@@ -95,19 +95,21 @@ def built(*nodes: dict[str, Any], more: Sequence[str] = ()) -> Built:
     return build(drawn({"nodes": [AGENT, *nodes], "connections": [*bound, *more]}), REGISTRY)
 
 
-async def attempt(plan: Any, node: str, item: dict[str, Any]) -> Any:
+async def attempt(plan: Any, node: str, item: dict[str, Any], context: Context | None = None) -> Any:
     state = machine.new(plan)
     state.execution_id = "exec"
     index = plan.by_id[node]
     task = Perform((index, ()), plan.nodes[index], Work(inputs={"main": [Item(item)]}))
-    return await perform(state, task, Context("exec", "wf", NOW), lambda: NOW)
+    return await perform(state, task, context or Context("exec", "wf", NOW), lambda: NOW)
 
 
-async def offered(*nodes: dict[str, Any], item: dict[str, Any] | None = None) -> dict[str, Tool]:
+async def offered(
+    *nodes: dict[str, Any], item: dict[str, Any] | None = None, context: Context | None = None
+) -> dict[str, Tool]:
     """The tools that an agent sees with these nodes bound to it."""
     plan = built(*nodes).plan
     assert plan, built(*nodes).errors
-    await attempt(plan, "agent", item or {})
+    await attempt(plan, "agent", item or {}, context)
     return dict(OFFERED)
 
 

@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    mcp_servers: dict[str, list[str]] = {}
+    """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
+    as the engine's own user, with none of its settings."""
     retention_max_age_days: float = Field(default=90, ge=0, le=3650)
     """Days that executions are kept after their end, unless their workflow says otherwise; 0 for ever."""
     retention_max_count: int = Field(default=0, ge=0)

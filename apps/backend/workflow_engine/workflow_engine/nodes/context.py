@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workflow_engine.core.redaction import Redactor
-from workflow_engine.engine.items import BinaryRef
+from workflow_engine.engine.items import BinaryRef, Items
 
 
 class HttpResponse(Protocol):
@@ -165,6 +165,17 @@ class CommandResult:
     stderr: bytes
 
 
+class Workflows(Protocol):
+    """Published workflows, for nodes that run one and wait for it."""
+
+    async def run(self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float) -> Items:
+        """What an execution of its own delivered; version 0 is the one that is live, `timeout` is in seconds.
+
+        The same key starts nothing twice: it waits for the execution that the first call started. Raises NodeFailure.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class Context:
     """The world as one attempt may see it."""
@@ -183,6 +194,9 @@ class Context:
     models: Models = field(default_factory=Models)
     files: Files | None = None
     commands: Commands | None = None
+    workflows: Workflows | None = None
+    mcp_servers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """MCP servers that may be started on this machine: program and arguments by name."""
     handed_out: Redactor = field(default_factory=Redactor)
     """The secrets that this attempt was given; what it says when it fails is without them."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])

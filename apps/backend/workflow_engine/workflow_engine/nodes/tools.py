@@ -87,6 +87,10 @@ class ToolNode(Node[P]):
         """The tools that it offers under its parameters. Raises NodeFailure."""
         raise NotImplementedError
 
+    async def offered(self, part: Part) -> Sequence[Tool]:
+        """The tools of a bound node; override it where parameters are left to the model."""
+        return await self.tools(part.call())
+
     async def run(self, call: Call[P]) -> Result:
         """Alone: the use that the input item asks for, or the list of what there is to use."""
         offered = {tool.name: tool for tool in await self.tools(call)}
@@ -130,7 +134,7 @@ async def offered_by(part: Part) -> Sequence[Tool]:
     """The tools of one bound node. Raises NodeFailure."""
     kind = part.kind
     if isinstance(kind, ToolNode):
-        offered = await kind.tools(part.call())
+        offered = await kind.offered(part)
         return [replace(tool, node=part.node.id, timeout=tool.timeout or part.node.timeout) for tool in offered]
     return [action_tool(part)]
 

@@ -37,6 +37,8 @@ class Start:
     only: str = ""
     execution_id: str = ""
     """The new execution's id, for a caller that has to know it beforehand; one is made up when it is empty."""
+    depth: int = 0
+    """How many executions stand above it, where it is nobody's child and yet of another's making."""
     along: Sequence[Write] = ()
     """What else becomes true with the start, and is stored in the same transaction."""
 

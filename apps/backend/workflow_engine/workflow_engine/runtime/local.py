@@ -425,7 +425,7 @@ class LocalRuntime:
                 reuse=start.reuse,
                 overrides=start.overrides,
                 only=start.only,
-                depth=depth,
+                depth=depth or start.depth,
             ),
         )
         if group and not self._enter(live, group):

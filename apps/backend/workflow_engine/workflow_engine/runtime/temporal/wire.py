@@ -129,7 +129,7 @@ def beginning(start: Start, plan: Plan, definition: bytes, id: str, now: int, se
         reuse=start.reuse,
         overrides=start.overrides,
         only=start.only,
-        depth=depth,
+        depth=depth or start.depth,
     )
     return again(row, plan, definition, started)
 

@@ -19,6 +19,7 @@ from workflow_engine.models.store import Store
 from workflow_engine.services.access.callers import READ, Caller
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.rpcs import Rpc
+from workflow_engine.utils.structs import struct_to_dict
 
 NAMES = {
     "workflow_id": "workflow",
@@ -32,6 +33,8 @@ NAMES = {
 """What the string fields of requests name."""
 SLOTS = "credentials"
 """A map from slots to ids of credentials."""
+WRITTEN = ("parameters", "arguments")
+"""Free-form fields in which a node's parameters stand; a `workflow_id` in them names a workflow as well."""
 BY = ("triggered_by", "canceled_by", "requested_by", "resolved_by", "published_by", "sender")
 """Who does it, in words: the caller, unless they say otherwise."""
 TASKS = ("ListTasks", "AnswerTask")
@@ -108,6 +111,8 @@ def names_in(message: Message, prefix: str = "") -> Iterator[Named]:
         value: Any = getattr(message, field.name)
         if kind == SLOTS:
             yield from (("credential", id, f"{path}[{slot!r}]") for slot, id in value.items() if id)
+        elif kind == WRITTEN[0]:
+            yield from _written(struct_to_dict(value), path)
         elif kind is not None:
             if value:
                 yield kind, value, path
@@ -116,6 +121,23 @@ def names_in(message: Message, prefix: str = "") -> Iterator[Named]:
                 yield from names_in(each, f"{path}[{index}].")
         elif message.HasField(field.name):
             yield from names_in(value, f"{path}.")
+
+
+def _written(value: Any, path: str) -> Iterator[Named]:
+    """The workflows that parameters name. What an expression makes up is seen when it is run."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name == "workflow_id" and isinstance(each, str) and each and "{{" not in each:
+                yield "workflow", each, f"{path}.{name}"
+            yield from _written(each, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _written(each, f"{path}[{index}]")
+
+
+def _is_written(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.full_name == "google.protobuf.Struct" and field.name in WRITTEN
 
 
 @cache
@@ -130,6 +152,8 @@ def _telling(descriptor: Descriptor) -> tuple[tuple[FieldDescriptor, str | None]
         elif kind.GetOptions().map_entry:
             if field.name == SLOTS:
                 found.append((field, SLOTS))
+        elif _is_written(field):
+            found.append((field, WRITTEN[0]))
         elif _tells(kind):
             found.append((field, None))
     return tuple(found)
@@ -142,7 +166,7 @@ def _tells(descriptor: Descriptor) -> bool:
     while todo:
         for field in todo.pop().fields:
             kind = field.message_type
-            if (kind is None and field.name in NAMES) or field.name == SLOTS:
+            if (kind is None and field.name in NAMES) or field.name == SLOTS or _is_written(field):
                 return True
             if kind is not None and kind.full_name not in seen:
                 seen.add(kind.full_name)

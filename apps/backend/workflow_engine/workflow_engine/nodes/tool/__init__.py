@@ -1,0 +1,1 @@
+"""Parts that offer tools to agents; see nodes/tools.py."""
