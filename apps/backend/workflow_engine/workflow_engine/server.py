@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
 from workflow_engine import replicas
-from workflow_engine.api import oauth, pages, tls
+from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -192,7 +192,7 @@ async def start(
             "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
-            "AuthService": AuthService(people),
+            "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),
             "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
@@ -208,6 +208,7 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
             *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
             *pages.routes(),

@@ -21,6 +21,7 @@ from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
 from workflow_engine.runtime.workflows import Workflows
@@ -73,6 +74,19 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     return store
 
 
+def blob_store(settings: Settings) -> BlobStore:
+    """Where large bytes live."""
+    if not settings.blobs_url:
+        return FolderBlobs(Path(settings.data_dir) / "blobs")
+    return S3Blobs(
+        settings.blobs_url,
+        endpoint=settings.blobs_endpoint,
+        region=settings.blobs_region,
+        key=settings.blobs_access_key,
+        secret=settings.blobs_secret_key.get_secret_value(),
+    )
+
+
 def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
     """The world behind `store`; `stack` closes what it opens."""
     http = EgressClient(allow=settings.egress_allow)
@@ -83,7 +97,7 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         registry=registry,
         store=store,
         http=http,
-        blobs=FolderBlobs(Path(settings.data_dir) / "blobs"),
+        blobs=blob_store(settings),
         vault=Vault(store, Keyring(*settings.secret_keys), http, clock),
         definitions=Definitions(store, registry),
         sandbox=ProcessSandbox(),

@@ -122,6 +122,14 @@ class Settings(BaseSettings):
     """The folder that `action.file` and SQLite databases of workflows live in; none when not set."""
     execute_allow: Annotated[list[str], NoDecode] = []
     """Programs that `action.execute` may run, comma-separated: `/usr/bin/jq,/opt/tools/report`."""
+    blobs_url: str = Field(default="", pattern=r"^$|^s3://[^/\s]+(/[^\s]*)?$")
+    """Where binary data and large events live: `s3://bucket/prefix`. Empty for a folder in `data_dir`."""
+    blobs_endpoint: str = Field(default="", pattern=r"^$|^https?://\S+$")
+    """Address of an S3-compatible store: `https://minio.example.com:9000`. Empty for Amazon's."""
+    blobs_region: str = ""
+    blobs_access_key: str = ""
+    """Empty to use what the AWS tools would: the environment, ~/.aws, the machine's role."""
+    blobs_secret_key: SecretStr = SecretStr("")
     mcp_servers: dict[str, list[str]] = {}
     """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
     as the engine's own user, with none of its settings."""

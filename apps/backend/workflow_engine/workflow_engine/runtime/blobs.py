@@ -43,6 +43,24 @@ class BlobStore(Blobs, Protocol):
         ...
 
 
+def digest_of(ref: BinaryRef) -> str:
+    """The digest in a blob's id. Raises NodeFailure for an id that is none: it could be a path instead."""
+    name = ref.id.removeprefix(PREFIX)
+    if not ref.id.startswith(PREFIX) or len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+        raise NodeFailure(
+            "BLOB_MISSING",
+            f"{ref.id[:80]!r} is no blob id",
+            hint="binary references come from nodes; do not write them by hand",
+        )
+    return name
+
+
+def missing(ref: BinaryRef, hint: str) -> NodeFailure:
+    """What to raise for a blob that is not there."""
+    called = ref.file_name or "the binary data"
+    return NodeFailure("BLOB_MISSING", f"the content of {called} ({ref.id}) is not in the blob store", hint=hint)
+
+
 class FolderBlobs:
     """Implements `nodes.context.Blobs` on a folder, which is made when the first blob is written."""
 
@@ -80,11 +98,8 @@ class FolderBlobs:
         try:
             file = await asyncio.to_thread(open, path, "rb")
         except FileNotFoundError:
-            raise NodeFailure(
-                "BLOB_MISSING",
-                f"the content of {ref.file_name or 'the binary data'} ({ref.id}) is not in the blob store",
-                hint="it was pruned, or comes from another DATA_DIR; run the node that made it again",
-            ) from None
+            hint = "it was pruned, or comes from another DATA_DIR; run the node that made it again"
+            raise missing(ref, hint) from None
         try:
             while chunk := await asyncio.to_thread(file.read, CHUNK):
                 yield chunk
@@ -92,16 +107,8 @@ class FolderBlobs:
             file.close()
 
     def path(self, ref: BinaryRef) -> Path:
-        """Where the blob's bytes are. Raises NodeFailure for an id that is no digest: it could be a path
-        instead.
-        """
-        name = ref.id.removeprefix(PREFIX)
-        if not ref.id.startswith(PREFIX) or len(name) != 64 or not set(name) <= set("0123456789abcdef"):
-            raise NodeFailure(
-                "BLOB_MISSING",
-                f"{ref.id[:80]!r} is no blob id",
-                hint="binary references come from nodes; do not write them by hand",
-            )
+        """Where the blob's bytes are. Raises NodeFailure for an id that is no digest."""
+        name = digest_of(ref)
         return self._root / name[:2] / name[2:]
 
     def _open(self) -> tuple[IO[bytes], Path]:

@@ -10,7 +10,7 @@ import asyncio
 
 from workflow_engine.engine.events import AnyEvent, decode
 from workflow_engine.engine.items import BLOB, BinaryRef, blob_digests
-from workflow_engine.models.store import Store
+from workflow_engine.models.store import Store, StoreUnavailable
 from workflow_engine.nodes.context import Blobs
 
 LARGE = 256 * 1024
@@ -47,11 +47,14 @@ async def read_page(
 
 
 async def whole(blobs: Blobs | None, data: bytes) -> bytes:
-    """What was stored as `data`, wherever its bytes lie."""
+    """What was stored as `data`, wherever its bytes lie. Raises StoreUnavailable when they can not be read now."""
     if data[:1] != ELSEWHERE:
         return data
     assert blobs is not None, "a journal with blobs is read without the blob store"
-    return await read_blob(blobs, data[1:].partition(b" ")[0].decode())
+    try:
+        return await read_blob(blobs, data[1:].partition(b" ")[0].decode())
+    except OSError as error:
+        raise StoreUnavailable(f"the blob store does not give an event: {error}") from error
 
 
 async def read_blob(blobs: Blobs, id: str) -> bytes:
