@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.clock import ManualClock
-from tests.nodes.trigger.test_cron import Oracle, every
+from tests.nodes.trigger.test_cron import ZONES, Oracle, every
 from tests.runtime.engine import World
 from tests.triggers.rig import Rig, rig
 from workflow_engine.models.writes import Decision
@@ -25,6 +26,10 @@ from workflow_engine.triggers.ticks import ON_TIME, due, passed
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 START = 1_750_000_000_000 - 1_750_000_000_000 % HOUR + 10 * MINUTE
 """Ten minutes past an hour."""
+
+
+SOAK = bool(os.environ.get("SOAK"))
+"""Takes minutes; see `make soak`."""
 
 
 def drawing(type: str, **parameters: Any) -> dict[str, Any]:
@@ -121,8 +126,11 @@ AFTERWARDS = {
 @pytest.mark.parametrize("policy", AFTERWARDS)
 async def test_downtime_under_every_policy(databases: Iterator[str], policy: str) -> None:
     """Down for an hour, a day and a month, while an execution of before still runs, and with every catch-up."""
-    for down, ms_down in DOWN.items():
+    for number, (down, ms_down) in enumerate(DOWN.items()):
         for name, catch_up in CATCH_UP.items():
+            # In any run each downtime and each catch-up; all of both together in a soak.
+            if not SOAK and list(CATCH_UP)[number + 1] != name and (name != "none" or number):
+                continue
             case, url, world, clock = f"{down}, {name}", next(databases), World(), ManualClock(START)
             gate = world.gate("work")
             async with rig(url, world, clock) as life:
@@ -153,6 +161,33 @@ async def test_downtime_under_every_policy(databases: Iterator[str], policy: str
                 assert len(world.done) == 2 + len(expected.fire) - sum(
                     event.decision is Decision.SKIPPED_OVERLAP for event in life.events(only(life))
                 ), case
+
+
+@pytest.mark.skipif(not SOAK, reason="takes minutes; make soak")
+async def test_ten_years_in_five_zones_on_a_running_engine(sqlite_url: str) -> None:
+    """Restarted every year, once in a while after a day's downtime, which is caught up."""
+    years, clock, world = range(2025, 2035), ManualClock(ms("2025-01-01")), World()
+    expression, parts = "30 2 * * *", ({30}, {2})
+    for year in years:
+        async with rig(sqlite_url, world, clock) as life:
+            if year == years[0]:
+                for number, name in enumerate(ZONES):
+                    parameters = {"expression": expression, "timezone": name, "overlap": "allow"}
+                    more = {"catch_up_window": "2d", "catch_up_limit": 9}
+                    await life.publish(f"wf{number}", drawing("trigger.cron", **parameters, **more))
+            await life.until(clock.now_ms())
+            await life.until(ms(f"{year + 1}-01-01") - (year % 2) * DAY)
+        clock.advance(ms(f"{year + 1}-01-01") - clock.now_ms())
+    async with rig(sqlite_url, world, clock) as life:
+        await life.until(clock.now_ms())
+        for trigger in life.triggers.registered.values():
+            oracle = Oracle(trigger.parameters.timezone, range(2024, 2036))
+            expected = [at * 1000 for at in oracle.times(*parts, oracle.days(), elapsed=False)]
+            events = life.events(trigger)
+            assert [event.at for event in events] == [
+                at for at in expected if ms("2025-01-01") < at <= ms("2035-01-01")
+            ]
+            assert {event.decision for event in events} == {Decision.STARTED}
 
 
 async def test_a_downtime_with_cancel_other_leaves_the_latest_running(databases: Iterator[str]) -> None:
