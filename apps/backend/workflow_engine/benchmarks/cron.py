@@ -4,7 +4,7 @@
     python -m benchmarks.cron
 
 The cases are made from the text of OCPS 1.0 to 1.4; each is a pattern with the first times that it names after a moment
-in UTC, or one that must be refused. Libraries that are not installed are left out. docs/decisions/0012-cron.md has the
+in UTC, or one that must be refused. Libraries that are not installed are left out. docs/decisions/0017-cron.md has the
 result, and tests/nodes/trigger/test_cron.py holds our own wrapper to these cases.
 """
 

@@ -196,7 +196,7 @@ async def start(
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
             "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),

@@ -1,4 +1,4 @@
-"""The times of a cron expression. docs/schedules.md has the rules in words, docs/decisions/0012-cron.md why it is so.
+"""The times of a cron expression. docs/schedules.md has the rules in words, docs/decisions/0017-cron.md why it is so.
 
 A library reads the expression and says which days it means. Which instants those days' hours are is ours: the library
 walks a clock forward, and where that clock jumps by half an hour, or over midnight, it loses its step.
