@@ -16,7 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth, pages, tls
+from workflow_engine import replicas
+from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -32,6 +33,7 @@ from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.notifier import Notifier
 from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.services.access.accounts import Accounts
 from workflow_engine.services.access.audit import Audit
@@ -120,8 +122,17 @@ async def start(
         if not settings.names_first_admin and not await door.is_required():
             check_host(settings)
         there = world(settings, store, registry, clock, stack)
+
+        def public_url() -> str:
+            scheme = "https" if settings.tls_cert_file else "http"
+            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
+
+        links = Links(Signer("task links", *settings.secret_keys), public_url)
+        notifier = Notifier(store, registry, clock, there.services, links.make)
         runtime: Runtime
-        if settings.engine_runtime == "temporal":
+        on_temporal = settings.engine_runtime == "temporal"
+        shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if on_temporal else {}
+        if on_temporal:
             from workflow_engine.worker import temporal_runtime
 
             store.share()
@@ -136,7 +147,10 @@ async def start(
                 entropy=os.urandom,
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
+                on_notice=notifier.told,
             )
+            notifier.open()
+            stack.push_async_callback(notifier.close)
         there.runtime.append(runtime)
         retention = Retention(
             store,
@@ -159,15 +173,12 @@ async def start(
             entropy=os.urandom,
             services=there.services,
             blobs=there.blobs,
+            queue_limit=settings.queue_limit,
+            **shared,
         )
         scope = Scope(store)
         calls = Calls(door, scope, audit)
         listeners = Listeners()
-
-        scheme = "https" if settings.tls_cert_file else "http"
-
-        def public_url() -> str:
-            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
@@ -179,16 +190,16 @@ async def start(
             ],
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
-        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
+        desk = Desk(backend)
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
-            "AuthService": AuthService(people),
+            "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),
             "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
@@ -204,12 +215,26 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
-            *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
             *pages.routes(),
         ]
+        webhooks = Webhooks(
+            triggers,
+            listeners,
+            runtime,
+            there.definitions,
+            clock,
+            there.blobs,
+            there.vault.open,
+            settings.http_max_body_bytes,
+        )
         edge = HttpServer(
-            application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
+            application(routes, middleware(settings)),
+            settings.http_host,
+            settings.http_port,
+            tls.for_http(settings),
+            webhooks.doors(),
         )
         await runtime.open()
         stack.push_async_callback(runtime.close)
@@ -217,6 +242,8 @@ async def start(
         stack.push_async_callback(triggers.close)
         retention.open()
         stack.push_async_callback(retention.close)
+        if on_temporal:
+            await replicas.join(store, triggers, stack)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

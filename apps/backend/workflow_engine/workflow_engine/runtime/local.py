@@ -46,6 +46,7 @@ from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
+    SaveTask,
     Snapshot,
     Status,
     Store,
@@ -54,7 +55,7 @@ from workflow_engine.models.store import (
 )
 from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform, run_now
+from workflow_engine.nodes.perform import perform, run_now, unwritable
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -136,9 +137,12 @@ class LocalRuntime:
         blobs: Blobs | None = None,
         max_attempts_in_flight: int = 1_000,
         queue_limit: int = 100_000,
+        on_notice: Callable[[int], None] = lambda due_at: None,
     ) -> None:
+        """`on_notice` is told when the first message about a task that has been stored is due."""
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
+        self._on_notice = on_notice
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -320,8 +324,10 @@ class LocalRuntime:
         pk = self._ids.get(execution_id)
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services)
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
@@ -334,7 +340,8 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
-                is_over = row.status >= Status.SUCCESS
+                # The row of one in memory says how it ends before that is stored.
+                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
@@ -461,15 +468,15 @@ class LocalRuntime:
         machine.apply(live.state, event)
         self._record(live, event)
 
-    def _record(self, live: _Live, event: AnyEvent) -> None:
+    def _record(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         live.seq += 1
-        live.buffer.append(encode(event))
+        live.buffer.append(encode(event) if encoded is None else encoded)
         live.has_large |= len(live.buffer[-1]) > LARGE
         live.state.changes.clear()
 
-    def _feed(self, live: _Live, event: AnyEvent) -> None:
+    def _feed(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         if machine.take(live.state, event):
-            self._record(live, event)
+            self._record(live, event, encoded)
             self._pump(live)
 
     def _pump(self, live: _Live) -> None:
@@ -514,7 +521,8 @@ class LocalRuntime:
 
     def _context(self, live: _Live, now: int) -> Context:
         plan = live.state.plan
-        return self._services(Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone))
+        row, depth = live.row, live.state.depth
+        return self._services(Context(row.id, row.workflow_id, now, depth, plan.timezone, row.user_id))
 
     def _abort(self, live: _Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]
@@ -573,7 +581,9 @@ class LocalRuntime:
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
-        writes += self._tasks(live)
+        saved = self._tasks(live)
+        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None)
+        writes += saved
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -581,6 +591,8 @@ class LocalRuntime:
                 _answer(waiting, None)
                 for stored in self._watchers.get(row.pk, ()):
                     stored.set()
+                if due is not None:
+                    self._on_notice(due)
                 self._launch(live, held)
                 self._flush(live)
             elif is_new or not isinstance(error, StoreUnavailable):
@@ -593,7 +605,7 @@ class LocalRuntime:
 
         return writes, done
 
-    def _tasks(self, live: _Live) -> list[Write]:
+    def _tasks(self, live: _Live) -> list[SaveTask]:
         """What people see of the tasks that the leaving events are about."""
         changes, live.state.tasks = live.state.tasks, []
         now = self._clock.now_ms()
@@ -679,7 +691,13 @@ class LocalRuntime:
                 del live.tasks[task.key]
             while self._backlog and self._in_flight < self._max_in_flight:
                 self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
-        self._feed(live, outcome)
+        # What can not be written down must not have happened: nobody could go on from it.
+        try:
+            encoded = encode(outcome)
+        except TypeError as error:
+            outcome = unwritable(task, error, self._clock.now_ms())
+            encoded = encode(outcome)
+        self._feed(live, outcome, encoded)
 
     def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:
