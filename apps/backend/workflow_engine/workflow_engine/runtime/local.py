@@ -55,7 +55,7 @@ from workflow_engine.models.store import (
 )
 from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform, run_now
+from workflow_engine.nodes.perform import perform, run_now, unwritable
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -338,7 +338,8 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
-                is_over = row.status >= Status.SUCCESS
+                # The row of one in memory says how it ends before that is stored.
+                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
@@ -465,15 +466,15 @@ class LocalRuntime:
         machine.apply(live.state, event)
         self._record(live, event)
 
-    def _record(self, live: _Live, event: AnyEvent) -> None:
+    def _record(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         live.seq += 1
-        live.buffer.append(encode(event))
+        live.buffer.append(encode(event) if encoded is None else encoded)
         live.has_large |= len(live.buffer[-1]) > LARGE
         live.state.changes.clear()
 
-    def _feed(self, live: _Live, event: AnyEvent) -> None:
+    def _feed(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         if machine.take(live.state, event):
-            self._record(live, event)
+            self._record(live, event, encoded)
             self._pump(live)
 
     def _pump(self, live: _Live) -> None:
@@ -688,7 +689,13 @@ class LocalRuntime:
                 del live.tasks[task.key]
             while self._backlog and self._in_flight < self._max_in_flight:
                 self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
-        self._feed(live, outcome)
+        # What can not be written down must not have happened: nobody could go on from it.
+        try:
+            encoded = encode(outcome)
+        except TypeError as error:
+            outcome = unwritable(task, error, self._clock.now_ms())
+            encoded = encode(outcome)
+        self._feed(live, outcome, encoded)
 
     def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:

@@ -25,7 +25,7 @@ from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Items, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.models.notices import Notices
-from workflow_engine.models.projection import Batch
+from workflow_engine.models.projection import CHANNEL, Batch
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
@@ -64,7 +64,7 @@ class TemporalRuntime:
         self._services, self._entropy, self._blobs = services, entropy, blobs
         self._task_queue = task_queue
         self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._notices = Notices(store.url, self._grown)
+        self._notices = Notices(store.url, {CHANNEL: self._grown})
         self._closing = False
         self._looking: asyncio.Task[None] | None = None
 
@@ -241,8 +241,8 @@ class TemporalRuntime:
             if not watchers:
                 self._watchers.pop(row.pk, None)
 
-    def _grown(self, pk: int | None) -> None:
-        found = self._watchers.values() if pk is None else [self._watchers.get(pk, [])]
+    def _grown(self, pk: str | None) -> None:
+        found = self._watchers.values() if pk is None else [self._watchers.get(int(pk), [])]
         for watchers in list(found):
             for grown in watchers:
                 grown.set()
