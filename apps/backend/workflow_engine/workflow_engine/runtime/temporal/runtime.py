@@ -218,8 +218,10 @@ class TemporalRuntime:
     def turn(self, execution_id: str) -> Turn | None:
         return None
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services)
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._stored_row(execution_id)
