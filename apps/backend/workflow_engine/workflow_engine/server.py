@@ -32,6 +32,7 @@ from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.notifier import Notifier
 from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.services.access.accounts import Accounts
 from workflow_engine.services.access.audit import Audit
@@ -120,6 +121,13 @@ async def start(
         if not settings.names_first_admin and not await door.is_required():
             check_host(settings)
         there = world(settings, store, registry, clock, stack)
+
+        def public_url() -> str:
+            scheme = "https" if settings.tls_cert_file else "http"
+            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
+
+        links = Links(Signer("task links", *settings.secret_keys), public_url)
+        notifier = Notifier(store, registry, clock, there.services, links.make)
         runtime: Runtime
         if settings.engine_runtime == "temporal":
             from workflow_engine.worker import temporal_runtime
@@ -136,7 +144,10 @@ async def start(
                 entropy=os.urandom,
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
+                on_notice=notifier.told,
             )
+            notifier.open()
+            stack.push_async_callback(notifier.close)
         there.runtime.append(runtime)
         retention = Retention(
             store,
@@ -159,15 +170,11 @@ async def start(
             entropy=os.urandom,
             services=there.services,
             blobs=there.blobs,
+            queue_limit=settings.queue_limit,
         )
         scope = Scope(store)
         calls = Calls(door, scope, audit)
         listeners = Listeners()
-
-        scheme = "https" if settings.tls_cert_file else "http"
-
-        def public_url() -> str:
-            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
@@ -179,7 +186,7 @@ async def start(
             ],
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
-        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
+        desk = Desk(backend)
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -206,11 +213,24 @@ async def start(
             *openapi.routes(),
             *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
-            *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
             *pages.routes(),
         ]
+        webhooks = Webhooks(
+            triggers,
+            listeners,
+            runtime,
+            there.definitions,
+            clock,
+            there.blobs,
+            there.vault.open,
+            settings.http_max_body_bytes,
+        )
         edge = HttpServer(
-            application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
+            application(routes, middleware(settings)),
+            settings.http_host,
+            settings.http_port,
+            tls.for_http(settings),
+            webhooks.doors(),
         )
         await runtime.open()
         stack.push_async_callback(runtime.close)

@@ -46,6 +46,7 @@ from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
+    SaveTask,
     Snapshot,
     Status,
     Store,
@@ -136,9 +137,12 @@ class LocalRuntime:
         blobs: Blobs | None = None,
         max_attempts_in_flight: int = 1_000,
         queue_limit: int = 100_000,
+        on_notice: Callable[[int], None] = lambda due_at: None,
     ) -> None:
+        """`on_notice` is told when the first message about a task that has been stored is due."""
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
+        self._on_notice = on_notice
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -514,7 +518,8 @@ class LocalRuntime:
 
     def _context(self, live: _Live, now: int) -> Context:
         plan = live.state.plan
-        return self._services(Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone))
+        row, depth = live.row, live.state.depth
+        return self._services(Context(row.id, row.workflow_id, now, depth, plan.timezone, row.user_id))
 
     def _abort(self, live: _Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]
@@ -573,7 +578,9 @@ class LocalRuntime:
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
-        writes += self._tasks(live)
+        saved = self._tasks(live)
+        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None)
+        writes += saved
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -581,6 +588,8 @@ class LocalRuntime:
                 _answer(waiting, None)
                 for stored in self._watchers.get(row.pk, ()):
                     stored.set()
+                if due is not None:
+                    self._on_notice(due)
                 self._launch(live, held)
                 self._flush(live)
             elif is_new or not isinstance(error, StoreUnavailable):
@@ -593,7 +602,7 @@ class LocalRuntime:
 
         return writes, done
 
-    def _tasks(self, live: _Live) -> list[Write]:
+    def _tasks(self, live: _Live) -> list[SaveTask]:
         """What people see of the tasks that the leaving events are about."""
         changes, live.state.tasks = live.state.tasks, []
         now = self._clock.now_ms()
