@@ -328,7 +328,9 @@ class LocalRuntime:
         return await try_node(plan, node, input, outputs, self._clock, self._services)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
-        row = await self._row(execution_id)
+        # As it is stored: in memory it may have ended before its last events can be read.
+        row = await self._stored_row(execution_id)
+        is_over = row.status >= Status.SUCCESS
         # A watcher is only told that there is more, and reads it: it can miss nothing, and a slow one holds nothing.
         stored = asyncio.Event()
         watchers = self._watchers.setdefault(row.pk, [])
@@ -338,7 +340,6 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
-                is_over = row.status >= Status.SUCCESS
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
