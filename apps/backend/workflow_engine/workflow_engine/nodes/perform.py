@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from workflow_engine.core.redaction import Redactor
+from workflow_engine.core.redaction import SHORTEST_IN_DATA, Redactor
 from workflow_engine.engine.events import (
     AnyEvent,
     AttemptFailed,
@@ -110,6 +110,19 @@ def prepared(state: State, task: Perform, context: Context) -> Call[Any]:
     run = _Attempt(state, task, context, None, None)
     item = run.items[0] if run.items else Item()
     return run.part_call(task.node, item, 0, None, f"{context.execution_id}:{run.address}")
+
+
+def unwritable(task: Perform, error: TypeError, at: int) -> AttemptFailed:
+    """The outcome of an attempt whose node gave something that is no JSON."""
+    failure = Failure(
+        "NODE_CRASHED",
+        f"what it gave can not be stored: {error}",
+        node=address(task.node.id, task.key[1]),
+        hint=f"this is a fault in the node type {task.node.kind.type}",
+    )
+    return AttemptFailed(
+        at=at, node=task.node.id, path=task.key[1], attempt=task.work.attempt, started_at=at, failure=failure
+    )
 
 
 def without_secrets(failure: Failure, handed_out: Redactor) -> Failure:
@@ -295,7 +308,21 @@ class _Attempt:
                 parts=self.parts(self.node, item, index, key) if self.node.parts else {},
             )
         )
-        return result if isinstance(result, Result) else await result
+        return self.told(result if isinstance(result, Result) else await result)
+
+    def told(self, result: Result) -> Result:
+        """The result without the secrets that the attempt was given: some peers repeat what they were sent."""
+        secrets = self.context.handed_out
+        if secrets.is_empty:
+            return result
+        match result:
+            case Emit():
+                outputs = {port: [_masked(item, secrets) for item in items] for port, items in result.outputs.items()}
+                return msgspec.structs.replace(result, outputs=outputs)
+            case Suspend():
+                return msgspec.structs.replace(result, data=secrets.value(result.data, SHORTEST_IN_DATA))
+            case _:
+                return result
 
     def parts(self, binder: PlanNode, item: Item, index: int, key: str) -> dict[str, list[Part]]:
         """What `binder` binds, ready to be called for one item."""
@@ -333,7 +360,10 @@ class _Attempt:
         mine = {key.removeprefix(prefix): value for key, value in done.items() if key.startswith(prefix)}
         if on_step is None:
             return Steps(mine)
-        return Steps(mine, lambda key, value, usage: on_step(prefix + key, value, usage))
+        secrets = self.context.handed_out
+        return Steps(
+            mine, lambda key, value, usage: on_step(prefix + key, secrets.value(value, SHORTEST_IN_DATA), usage)
+        )
 
     def parameters(self, item: Item, index: int) -> Parameters:
         # A tool that is tried by itself finds the arguments in its item.
@@ -410,6 +440,10 @@ def shown(item: Item) -> dict[str, Any]:
         "json": item.json,
         "binary": {slot: msgspec.structs.asdict(ref) for slot, ref in item.binary.items()},
     }
+
+
+def _masked(item: Item, secrets: Redactor) -> Item:
+    return msgspec.structs.replace(item, json=secrets.value(item.json, SHORTEST_IN_DATA))
 
 
 def _with_lineage(result: Result, index: int) -> Result:

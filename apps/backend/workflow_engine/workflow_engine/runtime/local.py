@@ -55,7 +55,7 @@ from workflow_engine.models.store import (
 )
 from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform, run_now
+from workflow_engine.nodes.perform import perform, run_now, unwritable
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -324,13 +324,13 @@ class LocalRuntime:
         pk = self._ids.get(execution_id)
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services)
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
-        # As it is stored: in memory it may have ended before its last events can be read.
-        row = await self._stored_row(execution_id)
-        is_over = row.status >= Status.SUCCESS
+        row = await self._row(execution_id)
         # A watcher is only told that there is more, and reads it: it can miss nothing, and a slow one holds nothing.
         stored = asyncio.Event()
         watchers = self._watchers.setdefault(row.pk, [])
@@ -340,6 +340,8 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
+                # The row of one in memory says how it ends before that is stored.
+                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
@@ -466,15 +468,15 @@ class LocalRuntime:
         machine.apply(live.state, event)
         self._record(live, event)
 
-    def _record(self, live: _Live, event: AnyEvent) -> None:
+    def _record(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         live.seq += 1
-        live.buffer.append(encode(event))
+        live.buffer.append(encode(event) if encoded is None else encoded)
         live.has_large |= len(live.buffer[-1]) > LARGE
         live.state.changes.clear()
 
-    def _feed(self, live: _Live, event: AnyEvent) -> None:
+    def _feed(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
         if machine.take(live.state, event):
-            self._record(live, event)
+            self._record(live, event, encoded)
             self._pump(live)
 
     def _pump(self, live: _Live) -> None:
@@ -689,7 +691,13 @@ class LocalRuntime:
                 del live.tasks[task.key]
             while self._backlog and self._in_flight < self._max_in_flight:
                 self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
-        self._feed(live, outcome)
+        # What can not be written down must not have happened: nobody could go on from it.
+        try:
+            encoded = encode(outcome)
+        except TypeError as error:
+            outcome = unwritable(task, error, self._clock.now_ms())
+            encoded = encode(outcome)
+        self._feed(live, outcome, encoded)
 
     def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:
