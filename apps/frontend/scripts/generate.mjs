@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
 const backend = resolve(root, "../backend/workflow_engine");
-const protos = resolve(root, "../backend/shared/proto");
+const protos = resolve(process.env.PROTOS ?? join(root, "../backend/shared/proto"));
 const committed = join(root, "src/api/gen");
 const venv = process.env.VIRTUAL_ENV ?? join(backend, ".venv");
 const python = process.env.PYTHON ?? join(venv, "bin/python");

@@ -7,6 +7,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { queries } from "./api/hooks";
+import { SessionGate } from "./api/session";
 import { LanguageProvider } from "./i18n";
 import { TipProvider, Toasts } from "./ui";
 
@@ -17,7 +18,9 @@ if (root)
       <LanguageProvider>
         <QueryClientProvider client={queries}>
           <TipProvider>
-            <App />
+            <SessionGate>
+              <App />
+            </SessionGate>
             <Toasts />
           </TipProvider>
         </QueryClientProvider>

@@ -54,3 +54,11 @@ async def test_the_client_of_the_readme(sqlite_url: str, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "Workflow created: wf_" in done.stdout
     assert "Execution started: exec_" in done.stdout
+
+
+async def test_the_client_for_python(sqlite_url: str, tmp_path: Path) -> None:
+    process = ServerProcess(sqlite_url, tmp_path)
+    async with process.client():
+        done = await run("python_client.py", WORKFLOW_ENGINE_URL=f"localhost:{process.port}")
+    process.terminate()
+    assert (done.returncode, done.stdout) == (0, "['Hello Ada', 'Hello Alan']\n"), done.stderr

@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
-from workflow_engine.api import oauth, pages, tls
+from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
@@ -32,6 +32,7 @@ from workflow_engine.nodes.registry import Registry, installed
 from workflow_engine.proto import workflow_service_pb2, workflow_service_pb2_grpc
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.local import LocalRuntime
+from workflow_engine.runtime.notifier import Notifier
 from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.services.access.accounts import Accounts
 from workflow_engine.services.access.audit import Audit
@@ -120,6 +121,13 @@ async def start(
         if not settings.names_first_admin and not await door.is_required():
             check_host(settings)
         there = world(settings, store, registry, clock, stack)
+
+        def public_url() -> str:
+            scheme = "https" if settings.tls_cert_file else "http"
+            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
+
+        links = Links(Signer("task links", *settings.secret_keys), public_url)
+        notifier = Notifier(store, registry, clock, there.services, links.make)
         runtime: Runtime
         if settings.engine_runtime == "temporal":
             from workflow_engine.worker import temporal_runtime
@@ -136,7 +144,10 @@ async def start(
                 entropy=os.urandom,
                 blobs=there.blobs,
                 queue_limit=settings.queue_limit,
+                on_notice=notifier.told,
             )
+            notifier.open()
+            stack.push_async_callback(notifier.close)
         there.runtime.append(runtime)
         retention = Retention(
             store,
@@ -164,11 +175,6 @@ async def start(
         calls = Calls(door, scope, audit)
         listeners = Listeners()
 
-        scheme = "https" if settings.tls_cert_file else "http"
-
-        def public_url() -> str:
-            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
-
         server = grpc.aio.server(
             interceptors=[ContractInterceptor(calls)],
             options=[
@@ -179,7 +185,7 @@ async def start(
             ],
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
-        desk, links = Desk(backend), Links(Signer("task links", *settings.secret_keys), public_url)
+        desk = Desk(backend)
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -188,7 +194,7 @@ async def start(
             "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
-            "AuthService": AuthService(people),
+            "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),
             "AdminService": AdminService(people),
         }
         for name, servicer in servicers.items():
@@ -204,6 +210,7 @@ async def start(
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
             *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
             *pages.routes(),

@@ -65,9 +65,11 @@ function flatten(query: URLSearchParams, prefix: string, value: unknown): void {
 /** Told when a call finds that nobody is signed in. */
 export const onSignedOut = new Set<() => void>();
 
-function cookie(name: string): string {
-  const found = document.cookie.split("; ").find((each) => each.startsWith(`${name}=`));
-  return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
+let csrf = "";
+
+/** The token that the server gave to this page, to be sent with whatever changes something. */
+export function setCsrf(token: string | undefined): void {
+  csrf = token ?? "";
 }
 
 /** fetch with our cookies and the token that proves that the request comes from this page. */
@@ -79,8 +81,7 @@ export async function send(
 ): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json", ...(init.headers as object) };
   if (body !== undefined) headers["content-type"] = "application/json";
-  const token = cookie("we_csrf");
-  if (token && verb !== "GET") headers["x-csrf-token"] = token;
+  if (csrf && verb !== "GET") headers["x-csrf-token"] = csrf;
   let response: Response;
   try {
     response = await fetch(url, {

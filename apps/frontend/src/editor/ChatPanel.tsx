@@ -2,7 +2,6 @@
 import { Check, Send, Sparkles, X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { ai } from "~/api/contract";
-import { useSession } from "~/api/session";
 import { call, stream } from "~/api/transport";
 import { useT } from "~/i18n";
 import { apply } from "~/model/edits";
@@ -21,7 +20,6 @@ type Mode = "change" | "ask";
 export default function ChatPanel({ onClose }: { onClose(): void }) {
   const t = useT();
   const store = useEditorStore();
-  const { user } = useSession();
   const review = useEditor((editor) => editor.review);
   const [mode, setMode] = useState<Mode>("change");
   const [text, setText] = useState("");
@@ -64,7 +62,7 @@ export default function ChatPanel({ onClose }: { onClose(): void }) {
       } else {
         let answer = "";
         setSaid((all) => [...all, { by: "assistant", text: "" }]);
-        const turn = { conversationId: conversation.current, text: wanted, userId: user };
+        const turn = { conversationId: conversation.current, text: wanted };
         for await (const piece of stream(ai.streamChatWithAgent, { turn }, abort.current.signal)) {
           if ("text" in piece && piece.text) answer += piece.text;
           if ("done" in piece && piece.done) {

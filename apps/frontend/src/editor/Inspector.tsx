@@ -4,7 +4,6 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { type CredentialJson, integrations, type NodeJson, workflows } from "~/api/contract";
 import { useCall } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { call } from "~/api/transport";
 import { preview as short } from "~/expression/complete";
 import { type Preview as PreviewResult, previewed } from "~/expression/preview";
@@ -48,7 +47,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
   const schema = (type?.parameterSchema ?? {}) as Schema;
   const hasParameters = Object.keys((schema.properties as object | undefined) ?? {}).length > 0;
   const commit = () => {
-    if (name !== undefined && name.trim() && name.trim() !== nameOf(node))
+    if (name?.trim() && name.trim() !== nameOf(node))
       store.getState().edit(rename(store.getState().history.doc, id, name.trim()));
     setName(undefined);
   };
@@ -154,7 +153,6 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
 function NodeActions({ node }: { node: Node }) {
   const t = useT();
   const store = useEditorStore();
-  const { user } = useSession();
   const execution = useEditor((editor) => editor.execution);
   const hasRun = useEditor((editor) => editor.runs.some((run) => run.nodeId === node.id));
   const [testing, setTesting] = useState(false);
@@ -192,7 +190,6 @@ function NodeActions({ node }: { node: Node }) {
         executionId: execution?.id ?? "",
         nodeIds: [node.id],
         useLatestDefinition: true,
-        triggeredBy: user,
       });
       void store.getState().watch(answer.executionId ?? "");
     } catch (error) {

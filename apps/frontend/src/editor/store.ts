@@ -90,12 +90,7 @@ function reviewed(review: Review): Doc {
     .reduce((doc, each) => apply(doc, each.edit), review.before);
 }
 
-export function createEditor(
-  given: WorkflowJson,
-  types: NodeTypeJson[],
-  user: string,
-  readOnly = false,
-): EditorStore {
+export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnly = false): EditorStore {
   const workflow = tidied(given);
   const id = workflow.id ?? "";
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -149,7 +144,7 @@ export function createEditor(
 
     const showRuns = (runs: NodeRunJson[], execution: ExecutionJson | undefined) => {
       const before = get().states;
-      const states = statesByNode(runs);
+      const states = statesByNode(runs, execution?.status === "RUNNING");
       for (const [node, state] of Object.entries(states))
         if (before[node] && sameState(before[node], state)) states[node] = before[node];
       set({ runs, states, execution });
@@ -243,7 +238,6 @@ export function createEditor(
           const started = await call(workflows.executeWorkflow, {
             workflowId: id,
             mode: "MANUAL",
-            triggeredBy: user,
             ...(options.input ? { input: options.input } : {}),
             ...(options.trigger ? { triggerNodeId: options.trigger } : {}),
           });

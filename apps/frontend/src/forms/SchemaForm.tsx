@@ -129,7 +129,9 @@ function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
   const { root, expressions, wrong, readOnly, preview } = use(Form);
   const kind = kindOf(spec.schema, root);
   const takesText = kind.kind === "text" || kind.kind === "any";
-  const [writing, setWriting] = useState(isExpression(value) && !takesText);
+  // A yes or no that is neither by default is meant to be worked out.
+  const isCondition = kind.kind === "flag" && fallback === null && typeof value !== "boolean";
+  const [writing, setWriting] = useState((isExpression(value) && !takesText) || (expressions && isCondition));
   const canExpress = expressions && !takesText && !(kind.kind === "choice" && kind.options.length === 1);
   const isLong =
     kind.kind === "record" || kind.kind === "list" || kind.kind === "map" || kind.kind === "variants";

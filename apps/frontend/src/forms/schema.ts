@@ -171,6 +171,7 @@ export function fieldsOf(schema: Schema, root: Schema): Field[] {
 
 /** `timeout_seconds` becomes "Timeout seconds". */
 export function labelOf(name: string, schema: Schema = {}): string {
+  if (/^[A-Z][A-Z0-9]*$/.test(name)) return name;
   const title = schema.title;
   const words = (typeof title === "string" && title && !/^[A-Z]\w+[A-Z]\w+$/.test(title) ? title : name)
     .replace(/_/g, " ")

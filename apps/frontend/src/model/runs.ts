@@ -30,11 +30,13 @@ export interface NodeState {
 
 const ORDER: RunLook[] = ["failed", "running", "waiting", "ready", "canceled", "succeeded", "skipped"];
 
-export function statesByNode(runs: Iterable<NodeRunJson>): Record<string, NodeState> {
+/** `live`: the execution is running, so what is ready is at work; the journal says so only once there is an outcome. */
+export function statesByNode(runs: Iterable<NodeRunJson>, live = false): Record<string, NodeState> {
   const made: Record<string, NodeState> = {};
   for (const run of runs) {
     const id = run.nodeId ?? "";
-    const look = lookOf(run);
+    const said = lookOf(run);
+    const look = live && said === "ready" ? "running" : said;
     const counts = Object.fromEntries(
       Object.entries(run.outputs ?? {}).map(([port, list]) => [port, list.items?.length ?? 0]),
     );

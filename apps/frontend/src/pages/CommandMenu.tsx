@@ -18,7 +18,6 @@ import { useState } from "react";
 import { useLocation } from "wouter";
 import { workflows } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { score } from "~/editor/score";
 import { useWords } from "~/i18n";
 import { useTheme } from "~/theme";
@@ -27,7 +26,6 @@ import "~/ui/palette.css";
 export default function CommandMenu({ onClose }: { onClose(): void }) {
   const { t, language, setLanguage } = useWords();
   const { theme, setTheme } = useTheme();
-  const { user } = useSession();
   const [, go] = useLocation();
   const [search, setSearch] = useState("");
   const found = useCall(workflows.listWorkflows, { query: search, limit: 12 }, { keep: true });
@@ -89,7 +87,7 @@ export default function CommandMenu({ onClose }: { onClose(): void }) {
               <Command.Group heading={t("Do")}>
                 <Command.Item
                   value={t("New workflow")}
-                  onSelect={act(() => create.mutate({ name: t("New workflow"), userId: user }))}
+                  onSelect={act(() => create.mutate({ name: t("New workflow") }))}
                 >
                   <Plus />
                   {t("New workflow")}

@@ -3,7 +3,6 @@ import { ExternalLink } from "lucide-react";
 import { useMemo, useState } from "react";
 import { type CredentialJson, type CredentialTypeJson, integrations } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { call } from "~/api/transport";
 import { SchemaForm } from "~/forms/SchemaForm";
 import type { Schema } from "~/forms/schema";
@@ -23,7 +22,6 @@ export function CredentialDialog({
   onDone(credential: CredentialJson): void;
 }) {
   const t = useT();
-  const { user } = useSession();
   const list = useCall(integrations.listIntegrations, {});
   const options = useMemo(() => {
     const made = new Map<string, CredentialTypeJson & { of: string }>();
@@ -94,7 +92,6 @@ export function CredentialDialog({
               create.mutate({
                 name,
                 type: type?.type ?? "",
-                userId: user,
                 fields: fields as NonNullable<CredentialJson["fields"]>,
                 allowedHosts,
               });

@@ -27,7 +27,6 @@ import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react"
 import { Link, useLocation, useSearchParams } from "wouter";
 import { type NodeTypeJson, type WorkflowJson, workflows } from "~/api/contract";
 import { queries, useCall, useChange, useNodeTypes } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { call } from "~/api/transport";
 import { removeNodes } from "~/editor/actions";
 import { Canvas } from "~/editor/Canvas";
@@ -110,10 +109,9 @@ export default function EditorPage({ id }: { id: string }) {
 type Side = "chat" | "versions" | undefined;
 
 function Loaded({ workflow, types }: { workflow: WorkflowJson; types: NodeTypeJson[] }) {
-  const { user } = useSession();
   const [store, setStore] = useState<EditorStore>();
   useEffect(() => {
-    const made = createEditor(workflow, types, user);
+    const made = createEditor(workflow, types);
     setStore(made);
     void made.getState().validate();
     const leave = (event: BeforeUnloadEvent) => {
@@ -125,7 +123,7 @@ function Loaded({ workflow, types }: { workflow: WorkflowJson; types: NodeTypeJs
       removeEventListener("beforeunload", leave);
       made.getState().close();
     };
-  }, [workflow, types, user]);
+  }, [workflow, types]);
   if (!store) return <Loading />;
   return (
     <EditorContext value={store}>
@@ -340,7 +338,6 @@ function TopBar({
 function RunButton({ onRunWith }: { onRunWith(): void }) {
   const t = useT();
   const store = useEditorStore();
-  const { user } = useSession();
   const starting = useEditor((editor) => editor.starting);
   const execution = useEditor((editor) => editor.execution);
   const live = execution !== undefined && execution.id !== "" && !hasEnded(execution);
@@ -351,8 +348,8 @@ function RunButton({ onRunWith }: { onRunWith(): void }) {
         <Button
           look="danger"
           onClick={() =>
-            void call(workflows.cancelExecution, { executionId: execution.id ?? "", canceledBy: user }).catch(
-              (error) => toast("red", messageOf(error, t)),
+            void call(workflows.cancelExecution, { executionId: execution.id ?? "" }).catch((error) =>
+              toast("red", messageOf(error, t)),
             )
           }
         >
@@ -598,7 +595,12 @@ function useKeys(store: EditorStore, more: { publish(): void; chat(): void }): v
         more.chat();
         return;
       }
-      if (isField(event.target)) return;
+      if (isField(event.target)) {
+        // Out of a field, back to the drawing.
+        if (key === "Escape" && !event.defaultPrevented && event.target instanceof HTMLElement)
+          if (event.target.closest(".inspector")) event.target.blur();
+        return;
+      }
       const only = editor.selected.length === 1 ? editor.selected[0] : undefined;
       if (mod) {
         if (key === "z") {
@@ -741,7 +743,6 @@ function useKeys(store: EditorStore, more: { publish(): void; chat(): void }): v
 function PublishDialog({ open, onClose }: { open: boolean; onClose(): void }) {
   const t = useT();
   const store = useEditorStore();
-  const { user } = useSession();
   const [message, setMessage] = useState("");
   const publish = useChange(
     workflows.publishWorkflow,
@@ -776,7 +777,7 @@ function PublishDialog({ open, onClose }: { open: boolean; onClose(): void }) {
             setRefused(store.getState().trouble);
             return;
           }
-          publish.mutate({ workflowId: store.getState().id, message, publishedBy: user });
+          publish.mutate({ workflowId: store.getState().id, message });
         }}
       >
         <Field label={t("What changed")}>

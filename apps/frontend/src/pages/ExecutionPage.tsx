@@ -12,7 +12,6 @@ import {
   workflows,
 } from "~/api/contract";
 import { useCall, useChange, useNodeTypes } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { modeLabel, StatusBadge } from "~/editor/looks";
 import { createEditor, EditorContext } from "~/editor/store";
 import { Text } from "~/forms/SchemaForm";
@@ -73,7 +72,6 @@ function Head({
 }) {
   const { t, language } = useWords();
   const [, go] = useLocation();
-  const { user } = useSession();
   const workflow = useCall(workflows.getWorkflow, { workflowId: execution.workflowId ?? "" });
   const ended = hasEnded(execution);
   const [forking, setForking] = useState(false);
@@ -131,11 +129,7 @@ function Head({
               {t("Fork")}
             </Button>
             {execution.status !== "SUCCESS" ? (
-              <Button
-                look="primary"
-                busy={retry.isPending}
-                onClick={() => retry.mutate({ executionId: id, triggeredBy: user })}
-              >
+              <Button look="primary" busy={retry.isPending} onClick={() => retry.mutate({ executionId: id })}>
                 <RotateCcw />
                 {t("Retry")}
               </Button>
@@ -144,27 +138,17 @@ function Head({
         ) : (
           <>
             {execution.status === "PAUSED" ? (
-              <Button
-                busy={resume.isPending}
-                onClick={() => resume.mutate({ executionId: id, requestedBy: user })}
-              >
+              <Button busy={resume.isPending} onClick={() => resume.mutate({ executionId: id })}>
                 <Play />
                 {t("Resume")}
               </Button>
             ) : (
-              <Button
-                busy={pause.isPending}
-                onClick={() => pause.mutate({ executionId: id, requestedBy: user })}
-              >
+              <Button busy={pause.isPending} onClick={() => pause.mutate({ executionId: id })}>
                 <Pause />
                 {t("Pause")}
               </Button>
             )}
-            <Button
-              look="danger"
-              busy={cancel.isPending}
-              onClick={() => cancel.mutate({ executionId: id, canceledBy: user })}
-            >
+            <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate({ executionId: id })}>
               <Square />
               {t("Cancel it")}
             </Button>
@@ -191,7 +175,6 @@ function ForkDialog({
   onDone(answer: { executionId?: string }): void;
 }) {
   const { t } = useWords();
-  const { user } = useSession();
   const failed = runs.find((run) => lookOf(run) === "failed");
   const [node, setNode] = useState(failed?.nodeId ?? runs[0]?.nodeId ?? "");
   const [latest, setLatest] = useState(false);
@@ -214,7 +197,6 @@ function ForkDialog({
                 executionId: execution.id ?? "",
                 nodeIds: [node],
                 useLatestDefinition: latest,
-                triggeredBy: user,
               })
             }
           >
@@ -282,7 +264,6 @@ function WaitAction({
   refresh(): void;
 }) {
   const { t } = useWords();
-  const { user } = useSession();
   const [asking, setAsking] = useState(false);
   const [payload, setPayload] = useState("{}");
   const [choice, setChoice] = useState<ResolutionJson>("RESOLUTION_RETRY");
@@ -315,7 +296,6 @@ function WaitAction({
                     name: reason.signal ?? "",
                     payload: JSON.parse(payload) as string,
                     address: reason.address ?? "",
-                    sender: user,
                   });
                 } catch (error) {
                   toast("red", t("This is no JSON: {why}", { why: (error as Error).message }));
@@ -362,7 +342,6 @@ function WaitAction({
               executionId: execution.id ?? "",
               address: reason.address ?? "",
               resolution: choice,
-              resolvedBy: user,
               ...(choice === "RESOLUTION_SUCCEEDED" ? { outputs: { main: { items: [{ json: {} }] } } } : {}),
             })
           }
@@ -476,12 +455,12 @@ function Drawing({
   const workflow: WorkflowJson | undefined = definition.data?.workflow;
   const store = useMemo(() => {
     if (!workflow || !types.data) return undefined;
-    const made = createEditor(workflow, types.data, "", true);
+    const made = createEditor(workflow, types.data, true);
     void made.getState().validate();
     return made;
   }, [workflow, types.data]);
   useEffect(() => {
-    store?.setState({ runs, states: statesByNode(runs), execution });
+    store?.setState({ runs, states: statesByNode(runs, execution.status === "RUNNING"), execution });
   }, [store, runs, execution]);
   useEffect(
     () =>
@@ -507,7 +486,6 @@ function Drawing({
 function Journal({ id, last }: { id: string; last: string }) {
   const { t, language } = useWords();
   const [, go] = useLocation();
-  const { user } = useSession();
   const followed = useJournal(id, last);
   const fork = useChange(workflows.forkExecution, ["GetExecutionHistory"], {
     done: (answer) => go(`/executions/${answer.executionId}`),
@@ -552,9 +530,7 @@ function Journal({ id, last }: { id: string; last: string }) {
                     <Button
                       small
                       look="ghost"
-                      onClick={() =>
-                        fork.mutate({ executionId: id, fromSeq: event.seq ?? "1", triggeredBy: user })
-                      }
+                      onClick={() => fork.mutate({ executionId: id, fromSeq: event.seq ?? "1" })}
                     >
                       <GitFork />
                       {t("Fork after this")}

@@ -4,14 +4,12 @@ import { useState } from "react";
 import { useLocation } from "wouter";
 import { ai } from "~/api/contract";
 import { useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { useT } from "~/i18n";
 import { Button, Dialog, Field, Input, Notice, Problem, Textarea } from "~/ui";
 
 export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): void }) {
   const t = useT();
   const [, go] = useLocation();
-  const { user } = useSession();
   const [description, setDescription] = useState("");
   const [answers, setAnswers] = useState<Record<string, string>>({});
   const generate = useChange(ai.generateWorkflow, ["ListWorkflows"], {
@@ -36,7 +34,7 @@ export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): vo
             look="primary"
             disabled={!description.trim()}
             busy={generate.isPending}
-            onClick={() => generate.mutate({ description, userId: user, answers })}
+            onClick={() => generate.mutate({ description, answers })}
           >
             <Sparkles />
             {t("Draw it")}

@@ -4,7 +4,6 @@ import { useState } from "react";
 import { Link, useLocation, useParams } from "wouter";
 import { type TaskJson, type TaskKindJson, type TaskStatusJson, triggers } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { SchemaForm } from "~/forms/SchemaForm";
 import type { Schema } from "~/forms/schema";
 import { useWords } from "~/i18n";
@@ -182,7 +181,6 @@ function TaskView({ id, onBack }: { id: string; onBack(): void }) {
 
 function Answer({ task }: { task: TaskJson }) {
   const { t } = useWords();
-  const { user } = useSession();
   const schema = (task.schema ?? {}) as Schema;
   const [value, setValue] = useState<Record<string, unknown>>(() =>
     task.kind === "TASK_KIND_EDIT" ? ((task.data ?? {}) as Record<string, unknown>) : {},
@@ -192,7 +190,7 @@ function Answer({ task }: { task: TaskJson }) {
     done: () => toast("green", t("Answered")),
   });
   const send = (data: Record<string, unknown>) =>
-    answer.mutate({ taskId: task.id ?? "", userId: user, data: data as NonNullable<TaskJson["data"]> });
+    answer.mutate({ taskId: task.id ?? "", data: data as NonNullable<TaskJson["data"]> });
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   if (task.kind === "TASK_KIND_APPROVAL") {
     const comment = value.comment as string | undefined;

@@ -5,7 +5,6 @@ import { useLocation } from "wouter";
 import type { ConnectionJson, NodeJson } from "~/api/contract";
 import { workflows } from "~/api/contract";
 import { useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { NodeIcon } from "~/editor/looks";
 import { useT } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Input, Problem } from "~/ui";
@@ -30,7 +29,6 @@ const ALL = Object.values(FILES).sort((a, b) => a.name.localeCompare(b.name));
 export default function TemplatesPage() {
   const t = useT();
   const [, go] = useLocation();
-  const { user } = useSession();
   const [query, setQuery] = useState("");
   const [tag, setTag] = useState("");
   const [open, setOpen] = useState<Template>();
@@ -107,7 +105,6 @@ export default function TemplatesPage() {
                       description: t(open.description),
                     }),
                     format: "WORKFLOW_FORMAT_JSON",
-                    userId: user,
                   })
                 }
               >

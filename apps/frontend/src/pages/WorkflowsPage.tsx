@@ -14,7 +14,6 @@ import { useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type WorkflowJson, workflows } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
-import { useSession } from "~/api/session";
 import { call } from "~/api/transport";
 import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
@@ -24,7 +23,6 @@ import { GenerateDialog } from "./GenerateDialog";
 export function WorkflowsPage() {
   const { t, language } = useWords();
   const [, go] = useLocation();
-  const { user } = useSession();
   const [query, setQuery] = useState("");
   const [creating, setCreating] = useState(false);
   const [generating, setGenerating] = useState(false);
@@ -47,7 +45,6 @@ export function WorkflowsPage() {
       const answer = await call(workflows.importWorkflow, {
         content,
         format: looksLikeN8n ? "WORKFLOW_FORMAT_N8N" : "WORKFLOW_FORMAT_YAML",
-        userId: user,
       });
       const remarks = answer.report?.length ?? 0;
       if (remarks)
@@ -64,7 +61,6 @@ export function WorkflowsPage() {
     create.mutate({
       name: t("{name} copy", { name: workflow?.name ?? "" }),
       workflow: { ...workflow, id: "" },
-      userId: user,
     });
   };
   const exported = async (workflow: WorkflowJson) => {
@@ -238,7 +234,7 @@ export function WorkflowsPage() {
         open={creating}
         onClose={() => setCreating(false)}
         busy={create.isPending}
-        onCreate={(name) => create.mutate({ name, userId: user })}
+        onCreate={(name) => create.mutate({ name })}
       />
       <GenerateDialog open={generating} onClose={() => setGenerating(false)} />
       <Dialog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from workflow_engine.core.redaction import Redactor
@@ -147,6 +148,14 @@ class Files(Protocol):
     async def move(self, path: str, to: str, *, replace: bool) -> None: ...
 
 
+class Folder(Files, Protocol):
+    """Files in a folder of this machine."""
+
+    def place(self, path: str) -> Path:
+        """Where a file is or would be, for libraries that open files by name. Raises NodeFailure."""
+        ...
+
+
 class Commands(Protocol):
     """Programs of this machine that the operator has allowed."""
 
@@ -192,7 +201,7 @@ class Context:
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
     models: Models = field(default_factory=Models)
-    files: Files | None = None
+    files: Folder | None = None
     commands: Commands | None = None
     workflows: Workflows | None = None
     mcp_servers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])

@@ -48,6 +48,7 @@ from workflow_engine.models.store import (
     ExecutionRow,
     InsertExecution,
     OwnershipLost,
+    SaveTask,
     Snapshot,
     Status,
     Store,
@@ -141,9 +142,12 @@ class LocalRuntime:
         blobs: Blobs | None = None,
         max_attempts_in_flight: int = 1_000,
         queue_limit: int = 100_000,
+        on_notice: Callable[[int], None] = lambda due_at: None,
     ) -> None:
+        """`on_notice` is told when the first message about a task that has been stored is due."""
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
+        self._on_notice = on_notice
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -607,7 +611,9 @@ class LocalRuntime:
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
-        writes += self._tasks(live)
+        saved = self._tasks(live)
+        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None)
+        writes += saved
 
         def done(error: Exception | None) -> bool:
             if error is None:
@@ -615,6 +621,8 @@ class LocalRuntime:
                 _answer(waiting, None)
                 for stored in self._watchers.get(row.pk, ()):
                     stored.set()
+                if due is not None:
+                    self._on_notice(due)
                 self._launch(live, held)
                 self._flush(live)
                 return False
@@ -626,7 +634,7 @@ class LocalRuntime:
 
         return writes, done
 
-    def _tasks(self, live: _Live) -> list[Write]:
+    def _tasks(self, live: _Live) -> list[SaveTask]:
         """What people see of the tasks that the leaving events are about."""
         changes, live.state.tasks = live.state.tasks, []
         now = self._clock.now_ms()

@@ -29,8 +29,8 @@ class Links:
         """`public_url` is where people reach us, without a slash at its end."""
         self._signer, self._public_url = signer, public_url
 
-    def make(self, task_id: str, by: str, *, now: int, task_expires_at: int | None) -> str:
-        """The address of a task's page for one person. Raises NoSecretKey."""
+    def make(self, task_id: str, by: str, now: int, task_expires_at: int | None) -> str:
+        """The address of a task's page for one person. Times are epoch milliseconds. Raises NoSecretKey."""
         expires_at = task_expires_at if task_expires_at is not None else now + LONGEST
         return f"{self._public_url()}/tasks/{self._signer.sign(task_id, by, expires_at // 1000)}"
 

@@ -85,12 +85,8 @@ class Tasks:
     async def CreateTaskLink(self, request: pb.CreateTaskLinkRequest, context: Any) -> pb.CreateTaskLinkResponse:
         found = await self.desk.open_task(request.task_id)
         try:
-            url = self.links.make(
-                request.task_id,
-                request.user_id,
-                now=self.backend.clock.now_ms(),
-                task_expires_at=found.task.expires_at,
-            )
+            now, until = self.backend.clock.now_ms(), found.task.expires_at
+            url = self.links.make(request.task_id, request.user_id, now, until)
         except NoSecretKey as missing:
             raise ServiceError("SECRET_KEY_MISSING", str(missing)) from missing
         return pb.CreateTaskLinkResponse(success=True, message="it works once", url=url)

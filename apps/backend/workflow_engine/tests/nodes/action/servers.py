@@ -189,3 +189,22 @@ def s3() -> Iterator[dict[str, Any]]:
         }
     finally:
         server.stop()
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[dict[str, Any]]:
+    binary, port, data = program("mariadbd", "mariadb-server-core"), free_port(), folder / "data"
+    data.mkdir()
+    scripts = Path("/usr/share/mysql")
+    tables = [(scripts / f"mysql_system_tables{part}.sql").read_text() for part in ("", "_data")]
+    own = ["--no-defaults", "--user=root", f"--datadir={data}", "--innodb-log-file-size=4M"]
+    bootstrap = "\n".join(["CREATE DATABASE mysql;", "USE mysql;", *tables])
+    subprocess.run([binary, *own, "--bootstrap"], input=bootstrap, text=True, check=True, capture_output=True)
+    start = folder / "start.sql"
+    start.write_text(
+        f"CREATE DATABASE shop;\nCREATE USER {USER} IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON shop.* TO {USER};\n"
+    )
+    options = [f"--socket={folder}/s", f"--port={port}", f"--bind-address={HERE}", f"--init-file={start}"]
+    with started([binary, *own, *options, "--skip-name-resolve"], port, folder):
+        credential = {"host": HERE, "port": port, "database": "shop", "user": USER, "password": PASSWORD}
+        yield {"type": "mysql", "tls": "off", **credential}

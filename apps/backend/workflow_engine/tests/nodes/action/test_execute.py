@@ -90,6 +90,13 @@ async def test_it_is_stopped_with_all_it_started(context: Context) -> None:
     assert not _running("61.25")
 
 
+async def test_what_has_left_its_session_keeps_nobody_waiting(context: Context) -> None:
+    script = "(setsid sleep 3 &) ; cat /dev/zero"
+    started = time.monotonic()
+    assert failure(await run(context, "sh", "-c", script)).reason == "COMMAND_OUTPUT_TOO_LARGE"
+    assert time.monotonic() - started < 2
+
+
 async def test_it_ends_when_the_execution_is_cancelled(context: Context) -> None:
     running = asyncio.create_task(run(context, "sh", "-c", "sleep 62.25"))
     with pytest.raises(TimeoutError):
@@ -98,7 +105,9 @@ async def test_it_ends_when_the_execution_is_cancelled(context: Context) -> None
 
 
 def _running(argument: str) -> bool:
-    return any(argument in each.info["cmdline"] for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"])
+    """Whether a program with this argument goes on; one that was killed may take a moment to be gone."""
+    found = [each for each in psutil.process_iter(["cmdline"]) if argument in (each.info["cmdline"] or ())]
+    return bool(psutil.wait_procs(found, timeout=2)[1])
 
 
 async def test_what_it_writes_is_bounded(context: Context) -> None:

@@ -14,7 +14,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from workflow_engine.api.public.fields import Field, fields_of, mark, read
-from workflow_engine.api.public.markdown import to_html
 from workflow_engine.api.public.page import INLINE, download, is_foreign, message, render
 from workflow_engine.api.public.words import Words, negotiate
 from workflow_engine.core.logging import get_logger
@@ -25,6 +24,7 @@ from workflow_engine.services.backend import Backend
 from workflow_engine.services.desk import Desk
 from workflow_engine.services.errors import ServiceError, known
 from workflow_engine.services.links import Link, Links
+from workflow_engine.utils.markdown import to_html
 
 log = get_logger(__name__)
 SUBMITS = {"form": "send", "choice": "send", "edit": "save", "reply": "send"}

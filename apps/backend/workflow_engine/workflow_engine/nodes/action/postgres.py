@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from pydantic import Field
 
 from workflow_engine.engine.plan import ParameterProblem
+from workflow_engine.nodes.action import sql
 from workflow_engine.nodes.action.formats.plain import Plain
 from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import (
@@ -68,21 +69,10 @@ class Postgres(Node[PostgresParameters]):
     literals = frozenset({"sql"})
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        repeatable = parameters.get("mode", "read") == "read" or parameters.get("idempotent") is True
-        return Shape(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
+        return Shape(effect=sql.effect(parameters))
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
-        found = list(super().check(parameters))
-        sql = parameters.get("sql")
-        if isinstance(sql, str) and re.search(r"\{\{.*\}\}", sql, re.DOTALL):
-            found.append(
-                ParameterProblem(
-                    "sql",
-                    "an expression in a statement would let data become SQL",
-                    "write %(name)s there, and the expression under values.name",
-                )
-            )
-        return found
+        return [*super().check(parameters), *sql.spliced(parameters, "%(name)s")]
 
     async def run(self, call: Call[PostgresParameters]) -> Result:
         parameters = call.parameters

@@ -15,7 +15,8 @@ from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Conversation, Pending, Use
 from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Text, Thinking, ThinkingParameters, model_of
 from workflow_engine.nodes.flow.durations import Duration
-from workflow_engine.nodes.human.asking import People, approval
+from workflow_engine.nodes.human.asking import approval
+from workflow_engine.nodes.human.people import People
 from workflow_engine.nodes.memory.parts import Remembering, retriever_tools
 from workflow_engine.nodes.spec import Call, Emit, NodeFailure, Suspend
 from workflow_engine.nodes.tools import tools_of

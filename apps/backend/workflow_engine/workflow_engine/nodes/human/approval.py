@@ -10,6 +10,7 @@ from workflow_engine.engine.shape import Port, RunMode, Shape
 from workflow_engine.engine.tasks import APPROVED, REFUSED
 from workflow_engine.nodes.flow.parameters import wrong
 from workflow_engine.nodes.human.asking import (
+    CHANNELS,
     Asking,
     answered,
     approval_schema,
@@ -57,6 +58,7 @@ class Approval(Node[ApprovalParameters]):
     type = "human.approval"
     summary = "Asks people to approve or refuse."
     run_mode = RunMode.BATCH
+    credentials = CHANNELS
     outputs = (Port(APPROVED, description="It was approved."), Port(REFUSED, description="It was refused."))
     example = {
         "title": "Pay invoice {{ json.number }}?",

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Any, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from workflow_engine.engine.items import BinaryRef, Item, Items, Json
 from workflow_engine.engine.shape import Port, Shape
@@ -25,24 +25,15 @@ from workflow_engine.engine.tasks import Answer, Assignee, Settled, Task
 from workflow_engine.nodes.flow.durations import Duration
 from workflow_engine.nodes.flow.lineage import traced
 from workflow_engine.nodes.flow.parameters import given, wrong
-from workflow_engine.nodes.spec import Call, Emit, P, Parameters, Suspend
+from workflow_engine.nodes.human.channels import SLOTS, Channel, notices
+from workflow_engine.nodes.human.people import People
+from workflow_engine.nodes.spec import Call, Emit, NodeFailure, P, Parameters, Suspend
 
 TIMEOUT = "timeout"
 TIMED_OUT = Port(TIMEOUT, description="The items, when nobody decided in time.")
 MOST_REMINDERS = 100
-
-
-def _listed(value: Any) -> Any:
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
-
-
-Person: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
-People: TypeAlias = Annotated[
-    list[Person],
-    BeforeValidator(_listed, json_schema_input_type=list[str] | str),
-    Field(max_length=100),
-]
-"""User ids or e-mail addresses; as a list, or as text with commas."""
+CHANNELS = SLOTS
+"""The credentials that a human node takes."""
 
 
 class Escalation(Parameters):
@@ -73,6 +64,11 @@ class Asking(Parameters):
     """The most reminders that are sent."""
     escalate: list[Escalation] = Field(default=[], max_length=10)
     """Whom to ask as well when it takes too long."""
+    notify: list[Channel] = Field(default=[], max_length=10)
+    """How people hear of it, besides the app's own inbox. Each message carries a link that works once: whoever has it
+    can answer, in the name of whom it was sent to."""
+    language: Literal["en", "zh"] = "en"
+    """Of the few words in messages that are not yours."""
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +97,15 @@ def asked(
 ) -> Task:
     """The task that `asking` describes, as of now."""
     now = call.context.now
+    for way in asking.notify:
+        if way.channel not in call.node.credentials:
+            raise NodeFailure(
+                "CREDENTIAL_MISSING",
+                f"a message by {way.channel} needs a credential",
+                field="notify",
+                hint=f"choose one in the slot {way.channel}",
+            )
+    until = None if asking.timeout is None else now + asking.timeout
     return Task(
         key=key,
         kind=kind,
@@ -113,10 +118,11 @@ def asked(
         ),
         quorum=quorum,
         refusals=refusals,
-        expires_at=None if asking.timeout is None else now + asking.timeout,
+        expires_at=until,
         data=data or {},
         files=_files(call.items),
         labels=labels or {},
+        notices=notices(asking, call.node.credentials, now, until),
     )
 
 

@@ -7,7 +7,16 @@ from typing import Any
 from pydantic import Field
 
 from workflow_engine.engine.shape import RunMode, Shape
-from workflow_engine.nodes.human.asking import Asking, answered, asked, outcome, timed_out, waiting, with_timeout
+from workflow_engine.nodes.human.asking import (
+    CHANNELS,
+    Asking,
+    answered,
+    asked,
+    outcome,
+    timed_out,
+    waiting,
+    with_timeout,
+)
 from workflow_engine.nodes.spec import Call, Emit, Node, Suspend
 
 
@@ -32,6 +41,7 @@ class ChatReply(Node[ChatReplyParameters]):
     type = "human.chat_reply"
     summary = "Waits for a person's next message."
     run_mode = RunMode.BATCH
+    credentials = CHANNELS
     example = {"text": "Which order is it about?", "session_id": "{{ json.session_id }}", "timeout": "30m"}
 
     def shape(self, parameters: dict[str, Any]) -> Shape:

@@ -12,6 +12,7 @@ from workflow_engine.engine.plan import ParameterProblem
 from workflow_engine.engine.shape import ERROR, Port, RunMode, Shape
 from workflow_engine.nodes.flow.parameters import literal, wrong
 from workflow_engine.nodes.human.asking import (
+    CHANNELS,
     TIMEOUT,
     Asking,
     answered,
@@ -65,6 +66,7 @@ class Choice(Node[ChoiceParameters]):
     type = "human.choice"
     summary = "Asks people to choose one of several ways."
     run_mode = RunMode.BATCH
+    credentials = CHANNELS
     outputs = ()
     example = {
         "title": "How shall we answer {{ json.customer }}?",

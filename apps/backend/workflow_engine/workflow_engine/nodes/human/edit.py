@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import RunMode, Shape
-from workflow_engine.nodes.human.asking import Asking, asked, outcome, timed_out, waiting, with_timeout
+from workflow_engine.nodes.human.asking import CHANNELS, Asking, asked, outcome, timed_out, waiting, with_timeout
 from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Suspend
 from workflow_engine.utils.json_schema import schema_problem
 
@@ -37,6 +37,7 @@ class Edit(Node[EditParameters]):
     type = "human.edit"
     summary = "Has a person look over and correct data."
     run_mode = RunMode.BATCH
+    credentials = CHANNELS
     example = {"title": "Check the invoice that we read", "members": ["number", "total"], "timeout": "1d"}
 
     def shape(self, parameters: dict[str, Any]) -> Shape:

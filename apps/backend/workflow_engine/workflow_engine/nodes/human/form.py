@@ -12,7 +12,16 @@ from workflow_engine.engine.plan import ParameterProblem
 from workflow_engine.engine.shape import RunMode, Shape
 from workflow_engine.nodes.flow.parameters import given, wrong
 from workflow_engine.nodes.forms import FormField, schema_of
-from workflow_engine.nodes.human.asking import Asking, answered, asked, outcome, timed_out, waiting, with_timeout
+from workflow_engine.nodes.human.asking import (
+    CHANNELS,
+    Asking,
+    answered,
+    asked,
+    outcome,
+    timed_out,
+    waiting,
+    with_timeout,
+)
 from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Suspend
 from workflow_engine.utils.json_schema import schema_problem
 
@@ -46,6 +55,7 @@ class Form(Node[FormParameters]):
     type = "human.form"
     summary = "Asks a person to fill in a form."
     run_mode = RunMode.BATCH
+    credentials = CHANNELS
     example = {
         "title": "Where shall we send it?",
         "fields": [

@@ -1,4 +1,4 @@
-"""User code in another process: Python through Monty, JavaScript through Deno; see docs/decisions/0010."""
+"""User code in another process: Python by Monty, JavaScript by Deno, templates by Jinja; see docs/decisions/0010."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import sysconfig
 import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from workflow_engine.nodes.spec import NodeFailure
-from workflow_engine.runtime.sandbox import process, program
+from workflow_engine.runtime.sandbox import process, program, wall
 from workflow_engine.utils import json
 
 RESULT_BYTES = 8 * 1024 * 1024
@@ -22,9 +25,39 @@ GRACE = 0.5
 """Seconds that an interpreter has to report its own time limit before it is killed."""
 MIB_KIB = 1024
 _HARNESS = Path(__file__).with_name("harness.mjs")
+_RENDER = Path(__file__).with_name("render.py")
 _FRAME = re.compile(r'File "[^"\n]*program\.py", line (\d+)')
 
 _OUT_OF_MEMORY = re.compile("out of memory|heap limit|memory allocation of")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One program and what it is given."""
+
+    folder: Path
+    language: str
+    code: str
+    items: list[dict[str, Any]]
+    each: bool
+    mark: str
+    """What the line of the outcome begins with."""
+    timeout: float
+    memory: int
+
+    def written(self, **more: Any) -> bytes:
+        """For a harness of ours, on its stdin."""
+        return json.dumps({"code": self.code, "items": self.items, "each": self.each, "mark": self.mark, **more})
+
+    async def run(
+        self, command: list[str], readable: tuple[Path, ...], environment: dict[str, str], **limits: Any
+    ) -> process.Ended:
+        """Runs `command` behind the second wall, if there is one."""
+        # The first look for it takes a moment.
+        command = await asyncio.to_thread(wall.walled, command, self.folder, readable, environment)
+        return await process.run(
+            command, folder=self.folder, environment=environment, stdout_bytes=RESULT_BYTES, **limits
+        )
 
 
 class ProcessSandbox:
@@ -38,15 +71,16 @@ class ProcessSandbox:
     ) -> Any:
         """What the code returned, as plain JSON values; a list of one value for each item when `each` is set.
 
-        `timeout` in seconds, `memory` in MiB. Raises NodeFailure CODE_FAILED, CODE_TIMEOUT, CODE_MEMORY,
-        CODE_RESULT_INVALID, CODE_OUTPUT_TOO_LARGE, CODE_CRASHED, CODE_UNAVAILABLE.
+        `language` is `python`, `javascript`, `jinja` or `jinja-html`, `timeout` in seconds, `memory` in MiB. Raises
+        NodeFailure CODE_FAILED, CODE_TIMEOUT, CODE_MEMORY, CODE_RESULT_INVALID, CODE_OUTPUT_TOO_LARGE, CODE_CRASHED,
+        CODE_UNAVAILABLE.
         """
         mark = f"result-{secrets.token_hex(16)}:"
+        start = {"python": _python, "javascript": _javascript}.get(language, _jinja)
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="workflow-code-"))
             try:
-                start = self._python if language == "python" else self._javascript
-                ended = await start(folder, code, items, each, mark, timeout, memory)
+                ended = await start(_Task(folder, language, code, items, each, mark, timeout, memory))
             except OSError as error:
                 raise NodeFailure(
                     "CODE_UNAVAILABLE", f"the sandbox can not be started: {error}", hint="see the server's installation"
@@ -55,42 +89,54 @@ class ProcessSandbox:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return _outcome(ended, mark, timeout, memory)
 
-    async def _python(
-        self, folder: Path, code: str, items: list[dict[str, Any]], each: bool, mark: str, timeout: float, memory: int
-    ) -> process.Ended:
-        file = folder / "program.py"
-        text = program.whole(code, json.dumps(items).decode(), each=each, mark=mark)
-        await asyncio.to_thread(file.write_text, text, encoding="utf-8")
-        limits = ["--max-feed-duration", str(timeout), "--max-memory", f"{memory * MIB_KIB * 1024}"]
-        sleep = ["--max-total-sleep", str(timeout), "--max-sleep", "inf"]
-        return await process.run(
-            [_binary("monty"), *limits, *sleep, str(file)],
-            stdin=b"",
-            folder=folder,
-            environment={},
-            # The interpreter counts its own heap; the system's limit stands behind, parsing included.
-            data_kib=(128 + 2 * memory) * MIB_KIB,
-            timeout=timeout + GRACE,
-            stdout_bytes=RESULT_BYTES,
-        )
 
-    async def _javascript(
-        self, folder: Path, code: str, items: list[dict[str, Any]], each: bool, mark: str, timeout: float, memory: int
-    ) -> process.Ended:
-        # No --allow-*: every file, address, variable and program is refused, and nobody is asked.
-        flags = ["--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--quiet"]
-        heap = f"--v8-flags=--single-threaded,--max-old-space-size={memory}"
-        return await process.run(
-            [_binary("deno"), "run", *flags, heap, str(_HARNESS)],
-            stdin=json.dumps({"code": code, "items": items, "each": each, "mark": mark}),
-            folder=folder,
-            environment={"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": "/dev/null/none"},
-            # Deno maps about 560 MiB that it hardly touches, and a stack for each core; what is outside of the heap,
-            # such as an ArrayBuffer, counts against the rest.
-            data_kib=(704 + 8 * (os.cpu_count() or 1) + memory) * MIB_KIB,
-            timeout=timeout,
-            stdout_bytes=RESULT_BYTES,
-        )
+async def _python(task: _Task) -> process.Ended:
+    file = task.folder / "program.py"
+    text = program.whole(task.code, json.dumps(task.items).decode(), each=task.each, mark=task.mark)
+    await asyncio.to_thread(file.write_text, text, encoding="utf-8")
+    limits = ["--max-feed-duration", str(task.timeout), "--max-memory", f"{task.memory * MIB_KIB * 1024}"]
+    sleep = ["--max-total-sleep", str(task.timeout), "--max-sleep", "inf"]
+    monty = _binary("monty")
+    return await task.run(
+        [monty, *limits, *sleep, str(file)],
+        (Path(monty),),
+        {},
+        stdin=b"",
+        # The interpreter counts its own heap; the system's limit stands behind, parsing included.
+        data_kib=(128 + 2 * task.memory) * MIB_KIB,
+        timeout=task.timeout + GRACE,
+    )
+
+
+async def _javascript(task: _Task) -> process.Ended:
+    # No --allow-*: every file, address, variable and program is refused, and nobody is asked.
+    flags = ["--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--quiet"]
+    heap = f"--v8-flags=--single-threaded,--max-old-space-size={task.memory}"
+    deno = _binary("deno")
+    return await task.run(
+        [deno, "run", *flags, heap, str(_HARNESS)],
+        (Path(deno), _HARNESS),
+        {"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": "/dev/null/none"},
+        stdin=task.written(),
+        # Deno maps about 560 MiB that it hardly touches, and a stack for each core; what is outside of the heap,
+        # such as an ArrayBuffer, counts against the rest.
+        data_kib=(704 + 8 * (os.cpu_count() or 1) + task.memory) * MIB_KIB,
+        timeout=task.timeout,
+    )
+
+
+async def _jinja(task: _Task) -> process.Ended:
+    found = (find_spec(name) for name in ("jinja2", "markupsafe"))
+    libraries = sorted({str(Path(spec.origin).parent.parent) for spec in found if spec and spec.origin})
+    python = Path(sys.executable)
+    return await task.run(
+        [str(python), "-I", "-S", "-B", str(_RENDER), os.pathsep.join(libraries)],
+        (Path(sys.base_prefix), Path(sys.prefix), *map(Path, libraries), _RENDER),
+        {},
+        stdin=task.written(html=task.language == "jinja-html"),
+        data_kib=(64 + task.memory) * MIB_KIB,
+        timeout=task.timeout,
+    )
 
 
 def _binary(name: str) -> str:
@@ -141,7 +187,7 @@ def _without_outcome(ended: process.Ended, timeout: float, memory: int) -> NodeF
     last = re.sub(r"^\d\S* \S error: ", "", text.rpartition("\n")[2].strip())
     if last.startswith(("TimeoutError: feed time limit", "TimeoutError: sleep limit")):
         return _too_slow(timeout)
-    if last.startswith("MemoryError") or (ended.status < 0 and _OUT_OF_MEMORY.search(text)):
+    if last.startswith("MemoryError") or (ended.status not in range(128) and _OUT_OF_MEMORY.search(text)):
         return _too_large(memory)
     lines = [int(number) for number in _FRAME.findall(text)]
     if lines and re.match(r"\w+(: |$)", last):

@@ -84,6 +84,9 @@ async def run(
         timed_out = True
     finally:
         _kill(process)
+        # What was not read keeps a pipe open, and so does a grandchild that has left the session. asyncio would wait
+        # for both, and has no other word for this.
+        process._transport.close()  # type: ignore[attr-defined]
         # A kill can not be refused, so this ends; it must, lest a zombie stays.
         await asyncio.shield(process.wait())
     return Ended(process.returncode or 0, bytes(out), bytes(err), timed_out, overflowed)

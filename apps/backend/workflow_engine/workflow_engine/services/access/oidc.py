@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +73,7 @@ class Issuer:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self.url = settings.oidc_issuer.rstrip("/")
+        self.client_id = settings.oidc_client_id
         self._keys: dict[str, Any] = {}
         self._asked: int | None = None
         self._metadata: dict[str, Any] = {}
@@ -163,6 +163,26 @@ class Issuer:
             self._metadata = found
         return self._metadata
 
+    async def redeem(self, code: str, verifier: str, redirect_uri: str) -> str:
+        """The ID token for the code that a browser came back with. Raises ServiceError."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "client_id": self.client_id,
+            "code_verifier": verifier,
+        }
+        if secret := self._settings.oidc_client_secret.get_secret_value():
+            form["client_secret"] = secret
+        try:
+            endpoint = (await self.metadata())["token_endpoint"]
+            async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.post(endpoint, data=form) as response:
+                answer = await response.json(content_type=None)
+                return str(answer["id_token"])
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            log.error("oidc_redeem_failed", error=repr(error))
+            raise ServiceError("KEY_INVALID", "the sign-in service did not take the code; start again") from None
+
     async def _fetch(self) -> dict[str, Any]:
         found = await self._get((await self.metadata())["jwks_uri"])
         keys: dict[str, Any] = {}
@@ -176,5 +196,7 @@ class Issuer:
     async def _get(self, url: str) -> dict[str, Any]:
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(url) as response:
             response.raise_for_status()
-            found: dict[str, Any] = json.loads(await response.content.read(1_000_000))
+            found = await response.json(content_type=None)
+            if not isinstance(found, dict):
+                raise ValueError(f"{url} answers with no object")
             return found

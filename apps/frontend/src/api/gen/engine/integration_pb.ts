@@ -19,7 +19,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file engine/integration.proto.
  */
 export const file_engine_integration: GenFile = /*@__PURE__*/
-  fileDesc("ChhlbmdpbmUvaW50ZWdyYXRpb24ucHJvdG8SCWVuZ2luZS52MSKcAQoLSW50ZWdyYXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdzdW1tYXJ5GAMgASgJEhIKCm5vZGVfdHlwZXMYBCADKAkSMwoQY3JlZGVudGlhbF90eXBlcxgFIAMoCzIZLmVuZ2luZS52MS5DcmVkZW50aWFsVHlwZRIZChFkb2N1bWVudGF0aW9uX3VybBgGIAEoCSJnCg5DcmVkZW50aWFsVHlwZRIMCgR0eXBlGAEgASgJEgwKBG5hbWUYAiABKAkSJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghpc19vYXV0aBgEIAEoCCK8AgoKQ3JlZGVudGlhbBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSDwoHdXNlcl9pZBgEIAEoCRInCgZmaWVsZHMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhUKDXNlY3JldF9maWVsZHMYBiADKAkSFQoNYWxsb3dlZF9ob3N0cxgHIAMoCRIOCgZrZXlfaWQYCCABKAkSLgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMQoXTGlzdEludGVncmF0aW9uc1JlcXVlc3QSFgoFcXVlcnkYASABKAlCB5K1GAMY/wEiagoYTGlzdEludGVncmF0aW9uc1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIsCgxpbnRlZ3JhdGlvbnMYAyADKAsyFi5lbmdpbmUudjEuSW50ZWdyYXRpb24izgEKF0NyZWF0ZUNyZWRlbnRpYWxSZXF1ZXN0EhcKBG5hbWUYASABKAlCCZK1GAUIARj/ARIWCgR0eXBlGAIgASgJQgiStRgECAEYQBIYCgd1c2VyX2lkGAMgASgJQgeStRgDGP8BEicKBmZpZWxkcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSHQoNYWxsb3dlZF9ob3N0cxgFIAMoCUIGkrUYAjBkEiAKD2lkZW1wb3RlbmN5X2tleRgGIAEoCUIHkrUYAxj/ASJnChhDcmVhdGVDcmVkZW50aWFsUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEikKCmNyZWRlbnRpYWwYAyABKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbCI3ChRHZXRDcmVkZW50aWFsUmVxdWVzdBIfCg1jcmVkZW50aWFsX2lkGAEgASgJQgiStRgECAEYQCJkChVHZXRDcmVkZW50aWFsUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEikKCmNyZWRlbnRpYWwYAyABKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbCKMAQoWTGlzdENyZWRlbnRpYWxzUmVxdWVzdBIYCgd1c2VyX2lkGAEgASgJQgeStRgDGP8BEhQKBHR5cGUYAiABKAlCBpK1GAIYQBIlCgVsaW1pdBgDIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAQgASgJQgeStRgDGP8BIoABChdMaXN0Q3JlZGVudGlhbHNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSKgoLY3JlZGVudGlhbHMYAyADKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkimQEKF1VwZGF0ZUNyZWRlbnRpYWxSZXF1ZXN0Eh8KDWNyZWRlbnRpYWxfaWQYASABKAlCCJK1GAQIARhAEhUKBG5hbWUYAiABKAlCB5K1GAMY/wESJwoGZmllbGRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCg1hbGxvd2VkX2hvc3RzGAQgAygJQgaStRgCMGQiZwoYVXBkYXRlQ3JlZGVudGlhbFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIpCgpjcmVkZW50aWFsGAMgASgLMhUuZW5naW5lLnYxLkNyZWRlbnRpYWwiOgoXRGVsZXRlQ3JlZGVudGlhbFJlcXVlc3QSHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIkrUYBAgBGEAiPAoYRGVsZXRlQ3JlZGVudGlhbFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSI4ChVUZXN0Q3JlZGVudGlhbFJlcXVlc3QSHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIkrUYBAgBGEAiXwoWVGVzdENyZWRlbnRpYWxSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSIwoHZmFpbHVyZRgDIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIm0KEVN0YXJ0T0F1dGhSZXF1ZXN0Eh8KDWNyZWRlbnRpYWxfaWQYASABKAlCCJK1GAQIARhAEh8KDHJlZGlyZWN0X3VyaRgCIAEoCUIJkrUYBQgBGNAPEhYKBnNjb3BlcxgDIAMoCUIGkrUYAjBkImAKElN0YXJ0T0F1dGhSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSGQoRYXV0aG9yaXphdGlvbl91cmwYAyABKAkSDQoFc3RhdGUYBCABKAkiSQoUQ29tcGxldGVPQXV0aFJlcXVlc3QSGAoFc3RhdGUYASABKAlCCZK1GAUIARj0AxIXCgRjb2RlGAIgASgJQgmStRgFCAEYoB8iZAoVQ29tcGxldGVPQXV0aFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIpCgpjcmVkZW50aWFsGAMgASgLMhUuZW5naW5lLnYxLkNyZWRlbnRpYWwigAEKBFRvb2wSDAoEbmFtZRgBIAEoCRIPCgdzdW1tYXJ5GAIgASgJEjEKEHBhcmFtZXRlcl9zY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhEKCW5vZGVfdHlwZRgEIAEoCRITCgt3b3JrZmxvd19pZBgFIAEoCSIqChBMaXN0VG9vbHNSZXF1ZXN0EhYKBXF1ZXJ5GAEgASgJQgeStRgDGP8BIlUKEUxpc3RUb29sc1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIeCgV0b29scxgDIAMoCzIPLmVuZ2luZS52MS5Ub29sIuwBChJFeGVjdXRlVG9vbFJlcXVlc3QSFwoEdG9vbBgBIAEoCUIJkrUYBQgBGP8BEioKCWFyZ3VtZW50cxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQwoLY3JlZGVudGlhbHMYAyADKAsyLi5lbmdpbmUudjEuRXhlY3V0ZVRvb2xSZXF1ZXN0LkNyZWRlbnRpYWxzRW50cnkSGAoHdXNlcl9pZBgEIAEoCUIHkrUYAxj/ARoyChBDcmVkZW50aWFsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEihAEKE0V4ZWN1dGVUb29sUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiYKBnJlc3VsdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIjCgdmYWlsdXJlGAQgASgLMhIuZW5naW5lLnYxLkZhaWx1cmUiwgMKB1RyaWdnZXISCgoCaWQYASABKAkSEwoLd29ya2Zsb3dfaWQYAiABKAkSDwoHbm9kZV9pZBgDIAEoCRIMCgR0eXBlGAQgASgJEisKCnBhcmFtZXRlcnMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnBhdXNlZBgGIAEoCBIpCgdvdmVybGFwGAcgASgOMhguZW5naW5lLnYxLk92ZXJsYXBQb2xpY3kSMgoPY2F0Y2hfdXBfd2luZG93GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKDmNhdGNoX3VwX2xpbWl0GAkgASgFQg2StRgJOQAAAAAAAAAAEhgKEHBhdXNlX29uX2ZhaWx1cmUYCiABKAgSGgoJY29uZGl0aW9uGAsgASgJQgeStRgDGJBOEisKB25leHRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkSEwoLd2ViaG9va191cmwYDyABKAki2gEKDFRyaWdnZXJFdmVudBIKCgJpZBgBIAEoCRISCgp0cmlnZ2VyX2lkGAIgASgJEiYKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpkZWNpZGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWNpc2lvbhgFIAEoDjIaLmVuZ2luZS52MS5UcmlnZ2VyRGVjaXNpb24SFAoMZXhlY3V0aW9uX2lkGAYgASgJEg4KBmRldGFpbBgHIAEoCSJlChRDcmVhdGVUcmlnZ2VyUmVxdWVzdBIrCgd0cmlnZ2VyGAEgASgLMhIuZW5naW5lLnYxLlRyaWdnZXJCBpK1GAIIARIgCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCB5K1GAMY/wEiXgoVQ3JlYXRlVHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIjCgd0cmlnZ2VyGAMgASgLMhIuZW5naW5lLnYxLlRyaWdnZXIiMQoRR2V0VHJpZ2dlclJlcXVlc3QSHAoKdHJpZ2dlcl9pZBgBIAEoCUIIkrUYBAgBGEAiWwoSR2V0VHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIjCgd0cmlnZ2VyGAMgASgLMhIuZW5naW5lLnYxLlRyaWdnZXIidwoUVXBkYXRlVHJpZ2dlclJlcXVlc3QSHAoKdHJpZ2dlcl9pZBgBIAEoCUIIkrUYBAgBGEASKwoHdHJpZ2dlchgCIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyQgaStRgCCAESFAoEZXRhZxgDIAEoCUIGkrUYAhhAIl4KFVVwZGF0ZVRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSIwoHdHJpZ2dlchgDIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyIjQKFERlbGV0ZVRyaWdnZXJSZXF1ZXN0EhwKCnRyaWdnZXJfaWQYASABKAlCCJK1GAQIARhAIjkKFURlbGV0ZVRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkidgoTTGlzdFRyaWdnZXJzUmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEiUKBWxpbWl0GAIgASgFQhaStRgSOQAAAAAAAAAAQQAAAAAAQI9AEhsKCnBhZ2VfdG9rZW4YAyABKAlCB5K1GAMY/wEidwoUTGlzdFRyaWdnZXJzUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiQKCHRyaWdnZXJzGAMgAygLMhIuZW5naW5lLnYxLlRyaWdnZXISFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIn4KEkZpcmVUcmlnZ2VyUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQBIoCgdwYXlsb2FkGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIgCg9pZGVtcG90ZW5jeV9rZXkYAyABKAlCB5K1GAMY/wEiXwoTRmlyZVRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSJgoFZXZlbnQYAyABKAsyFy5lbmdpbmUudjEuVHJpZ2dlckV2ZW50InwKGExpc3RUcmlnZ2VyRXZlbnRzUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQBIlCgVsaW1pdBgCIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAMgASgJQgeStRgDGP8BIn8KGUxpc3RUcmlnZ2VyRXZlbnRzUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEicKBmV2ZW50cxgDIAMoCzIXLmVuZ2luZS52MS5UcmlnZ2VyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpYBChVQcmV2aWV3VHJpZ2dlclJlcXVlc3QSKwoHdHJpZ2dlchgBIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyQgaStRgCCAESKQoFYWZ0ZXIYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBWNvdW50GAMgASgFQhaStRgSOQAAAAAAAAAAQQAAAAAAQI9AImUKFlByZXZpZXdUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEikKBXRpbWVzGAMgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIzChNQYXVzZVRyaWdnZXJSZXF1ZXN0EhwKCnRyaWdnZXJfaWQYASABKAlCCJK1GAQIARhAIjgKFFBhdXNlVHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSI0ChRSZXN1bWVUcmlnZ2VyUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQCI5ChVSZXN1bWVUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJIsMBChZCYWNrZmlsbFRyaWdnZXJSZXF1ZXN0EhwKCnRyaWdnZXJfaWQYASABKAlCCJK1GAQIARhAEjAKBGZyb20YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgaStRgCCAESLgoCdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgaStRgCCAESKQoHb3ZlcmxhcBgEIAEoDjIYLmVuZ2luZS52MS5PdmVybGFwUG9saWN5IkwKF0JhY2tmaWxsVHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIPCgdzdGFydGVkGAMgASgFIocGCgRUYXNrEgoKAmlkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEiEKBGtpbmQYBCABKA4yEy5lbmdpbmUudjEuVGFza0tpbmQSJQoGc3RhdHVzGAUgASgOMhUuZW5naW5lLnYxLlRhc2tTdGF0dXMSDQoFdGl0bGUYBiABKAkSDAoEdGV4dBgHIAEoCRInCgZzY2hlbWEYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhEKCWFzc2lnbmVlcxgJIAMoCRIOCgZxdW9ydW0YCiABKAUSJgoHYW5zd2VycxgLIAMoCzIVLmVuZ2luZS52MS5UYXNrQW5zd2VyEi4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA4gASgJEg8KB25vZGVfaWQYDyABKAkSEAoIcmVmdXNhbHMYECABKAUSJQoEZGF0YRgRIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoFZmlsZXMYEiADKAsyGi5lbmdpbmUudjEuVGFzay5GaWxlc0VudHJ5EisKBmxhYmVscxgTIAMoCzIbLmVuZ2luZS52MS5UYXNrLkxhYmVsc0VudHJ5Ei0KCWNsb3NlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGVjaXNpb24YFSABKAkSJgoHbm90aWNlcxgWIAMoCzIVLmVuZ2luZS52MS5UYXNrTm90aWNlGkIKCkZpbGVzRW50cnkSCwoDa2V5GAEgASgJEiMKBXZhbHVlGAIgASgLMhQuZW5naW5lLnYxLkJpbmFyeVJlZjoCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKyAQoKVGFza05vdGljZRIPCgdjaGFubmVsGAEgASgJEgoKAnRvGAIgASgJEhAKCG9jY2FzaW9uGAMgASgJEioKBmR1ZV9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc2VudF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJpZXMYBiABKAUSDQoFZXJyb3IYByABKAki7gEKClRhc2tBbnN3ZXISDwoHdXNlcl9pZBgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoEZGF0YRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLwoFZmlsZXMYBCADKAsyIC5lbmdpbmUudjEuVGFza0Fuc3dlci5GaWxlc0VudHJ5EgsKA3ZpYRgFIAEoCRpCCgpGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRIjCgV2YWx1ZRgCIAEoCzIULmVuZ2luZS52MS5CaW5hcnlSZWY6AjgBIt0BChBMaXN0VGFza3NSZXF1ZXN0EhgKB3VzZXJfaWQYASABKAlCB5K1GAMY/wESLwoIc3RhdHVzZXMYAiADKA4yFS5lbmdpbmUudjEuVGFza1N0YXR1c0IGkrUYAjAKEh0KDGV4ZWN1dGlvbl9pZBgDIAEoCUIHkrUYAxiAARIlCgVsaW1pdBgEIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAUgASgJQgeStRgDGP8BEhsKC3dvcmtmbG93X2lkGAYgASgJQgaStRgCGEAibgoRTGlzdFRhc2tzUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEh4KBXRhc2tzGAMgAygLMg8uZW5naW5lLnYxLlRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIisKDkdldFRhc2tSZXF1ZXN0EhkKB3Rhc2tfaWQYASABKAlCCJK1GAQIARhAIlIKD0dldFRhc2tSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSHQoEdGFzaxgDIAEoCzIPLmVuZ2luZS52MS5UYXNrIusBChFBbnN3ZXJUYXNrUmVxdWVzdBIZCgd0YXNrX2lkGAEgASgJQgiStRgECAEYQBIYCgd1c2VyX2lkGAIgASgJQgeStRgDGP8BEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjYKBWZpbGVzGAQgAygLMicuZW5naW5lLnYxLkFuc3dlclRhc2tSZXF1ZXN0LkZpbGVzRW50cnkaQgoKRmlsZXNFbnRyeRILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKAsyFC5lbmdpbmUudjEuQmluYXJ5UmVmOgI4ASJVChJBbnN3ZXJUYXNrUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEh0KBHRhc2sYAyABKAsyDy5lbmdpbmUudjEuVGFzayrBAQoNT3ZlcmxhcFBvbGljeRIeChpPVkVSTEFQX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE09WRVJMQVBfUE9MSUNZX1NLSVAQARIdChlPVkVSTEFQX1BPTElDWV9CVUZGRVJfT05FEAISHQoZT1ZFUkxBUF9QT0xJQ1lfQlVGRkVSX0FMTBADEh8KG09WRVJMQVBfUE9MSUNZX0NBTkNFTF9PVEhFUhAEEhgKFE9WRVJMQVBfUE9MSUNZX0FMTE9XEAUqxwIKD1RyaWdnZXJEZWNpc2lvbhIgChxUUklHR0VSX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASHAoYVFJJR0dFUl9ERUNJU0lPTl9TVEFSVEVEEAESJAogVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX09WRVJMQVAQAhIjCh9UUklHR0VSX0RFQ0lTSU9OX1NLSVBQRURfUEFVU0VEEAMSJQohVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX0NBVENIX1VQEAQSJgoiVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX0NPTkRJVElPThAFEh4KGlRSSUdHRVJfREVDSVNJT05fRFVQTElDQVRFEAYSHQoZVFJJR0dFUl9ERUNJU0lPTl9CVUZGRVJFRBAHEhsKF1RSSUdHRVJfREVDSVNJT05fRkFJTEVEEAgqkAEKCFRhc2tLaW5kEhkKFVRBU0tfS0lORF9VTlNQRUNJRklFRBAAEhYKElRBU0tfS0lORF9BUFBST1ZBTBABEhIKDlRBU0tfS0lORF9GT1JNEAISFAoQVEFTS19LSU5EX0NIT0lDRRADEhIKDlRBU0tfS0lORF9FRElUEAQSEwoPVEFTS19LSU5EX1JFUExZEAUqjAEKClRhc2tTdGF0dXMSGwoXVEFTS19TVEFUVVNfVU5TUEVDSUZJRUQQABIUChBUQVNLX1NUQVRVU19PUEVOEAESGAoUVEFTS19TVEFUVVNfQU5TV0VSRUQQAhIXChNUQVNLX1NUQVRVU19FWFBJUkVEEAMSGAoUVEFTS19TVEFUVVNfQ0FOQ0VMRUQQBGIGcHJvdG8z", [file_engine_execution, file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChhlbmdpbmUvaW50ZWdyYXRpb24ucHJvdG8SCWVuZ2luZS52MSKcAQoLSW50ZWdyYXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdzdW1tYXJ5GAMgASgJEhIKCm5vZGVfdHlwZXMYBCADKAkSMwoQY3JlZGVudGlhbF90eXBlcxgFIAMoCzIZLmVuZ2luZS52MS5DcmVkZW50aWFsVHlwZRIZChFkb2N1bWVudGF0aW9uX3VybBgGIAEoCSJnCg5DcmVkZW50aWFsVHlwZRIMCgR0eXBlGAEgASgJEgwKBG5hbWUYAiABKAkSJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghpc19vYXV0aBgEIAEoCCK8AgoKQ3JlZGVudGlhbBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSDwoHdXNlcl9pZBgEIAEoCRInCgZmaWVsZHMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhUKDXNlY3JldF9maWVsZHMYBiADKAkSFQoNYWxsb3dlZF9ob3N0cxgHIAMoCRIOCgZrZXlfaWQYCCABKAkSLgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMQoXTGlzdEludGVncmF0aW9uc1JlcXVlc3QSFgoFcXVlcnkYASABKAlCB5K1GAMY/wEiagoYTGlzdEludGVncmF0aW9uc1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIsCgxpbnRlZ3JhdGlvbnMYAyADKAsyFi5lbmdpbmUudjEuSW50ZWdyYXRpb24izgEKF0NyZWF0ZUNyZWRlbnRpYWxSZXF1ZXN0EhcKBG5hbWUYASABKAlCCZK1GAUIARj/ARIWCgR0eXBlGAIgASgJQgiStRgECAEYQBIYCgd1c2VyX2lkGAMgASgJQgeStRgDGP8BEicKBmZpZWxkcxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSHQoNYWxsb3dlZF9ob3N0cxgFIAMoCUIGkrUYAjBkEiAKD2lkZW1wb3RlbmN5X2tleRgGIAEoCUIHkrUYAxj/ASJnChhDcmVhdGVDcmVkZW50aWFsUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEikKCmNyZWRlbnRpYWwYAyABKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbCI3ChRHZXRDcmVkZW50aWFsUmVxdWVzdBIfCg1jcmVkZW50aWFsX2lkGAEgASgJQgiStRgECAEYQCJkChVHZXRDcmVkZW50aWFsUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEikKCmNyZWRlbnRpYWwYAyABKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbCKMAQoWTGlzdENyZWRlbnRpYWxzUmVxdWVzdBIYCgd1c2VyX2lkGAEgASgJQgeStRgDGP8BEhQKBHR5cGUYAiABKAlCBpK1GAIYQBIlCgVsaW1pdBgDIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAQgASgJQgeStRgDGP8BIoABChdMaXN0Q3JlZGVudGlhbHNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSKgoLY3JlZGVudGlhbHMYAyADKAsyFS5lbmdpbmUudjEuQ3JlZGVudGlhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkimQEKF1VwZGF0ZUNyZWRlbnRpYWxSZXF1ZXN0Eh8KDWNyZWRlbnRpYWxfaWQYASABKAlCCJK1GAQIARhAEhUKBG5hbWUYAiABKAlCB5K1GAMY/wESJwoGZmllbGRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCg1hbGxvd2VkX2hvc3RzGAQgAygJQgaStRgCMGQiZwoYVXBkYXRlQ3JlZGVudGlhbFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIpCgpjcmVkZW50aWFsGAMgASgLMhUuZW5naW5lLnYxLkNyZWRlbnRpYWwiOgoXRGVsZXRlQ3JlZGVudGlhbFJlcXVlc3QSHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIkrUYBAgBGEAiPAoYRGVsZXRlQ3JlZGVudGlhbFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSI4ChVUZXN0Q3JlZGVudGlhbFJlcXVlc3QSHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIkrUYBAgBGEAiXwoWVGVzdENyZWRlbnRpYWxSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSIwoHZmFpbHVyZRgDIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIm0KEVN0YXJ0T0F1dGhSZXF1ZXN0Eh8KDWNyZWRlbnRpYWxfaWQYASABKAlCCJK1GAQIARhAEh8KDHJlZGlyZWN0X3VyaRgCIAEoCUIJkrUYBQgBGNAPEhYKBnNjb3BlcxgDIAMoCUIGkrUYAjBkImAKElN0YXJ0T0F1dGhSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSGQoRYXV0aG9yaXphdGlvbl91cmwYAyABKAkSDQoFc3RhdGUYBCABKAkiSQoUQ29tcGxldGVPQXV0aFJlcXVlc3QSGAoFc3RhdGUYASABKAlCCZK1GAUIARj0AxIXCgRjb2RlGAIgASgJQgmStRgFCAEYoB8iZAoVQ29tcGxldGVPQXV0aFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIpCgpjcmVkZW50aWFsGAMgASgLMhUuZW5naW5lLnYxLkNyZWRlbnRpYWwigAEKBFRvb2wSDAoEbmFtZRgBIAEoCRIPCgdzdW1tYXJ5GAIgASgJEjEKEHBhcmFtZXRlcl9zY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhEKCW5vZGVfdHlwZRgEIAEoCRITCgt3b3JrZmxvd19pZBgFIAEoCSIqChBMaXN0VG9vbHNSZXF1ZXN0EhYKBXF1ZXJ5GAEgASgJQgeStRgDGP8BIlUKEUxpc3RUb29sc1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIeCgV0b29scxgDIAMoCzIPLmVuZ2luZS52MS5Ub29sIuwBChJFeGVjdXRlVG9vbFJlcXVlc3QSFwoEdG9vbBgBIAEoCUIJkrUYBQgBGP8BEioKCWFyZ3VtZW50cxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQwoLY3JlZGVudGlhbHMYAyADKAsyLi5lbmdpbmUudjEuRXhlY3V0ZVRvb2xSZXF1ZXN0LkNyZWRlbnRpYWxzRW50cnkSGAoHdXNlcl9pZBgEIAEoCUIHkrUYAxj/ARoyChBDcmVkZW50aWFsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEihAEKE0V4ZWN1dGVUb29sUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiYKBnJlc3VsdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIjCgdmYWlsdXJlGAQgASgLMhIuZW5naW5lLnYxLkZhaWx1cmUiwQQKB1RyaWdnZXISCgoCaWQYASABKAkSEwoLd29ya2Zsb3dfaWQYAiABKAkSDwoHbm9kZV9pZBgDIAEoCRIMCgR0eXBlGAQgASgJEisKCnBhcmFtZXRlcnMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBnBhdXNlZBgGIAEoCBIpCgdvdmVybGFwGAcgASgOMhguZW5naW5lLnYxLk92ZXJsYXBQb2xpY3kSMgoPY2F0Y2hfdXBfd2luZG93GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKDmNhdGNoX3VwX2xpbWl0GAkgASgFQg2StRgJOQAAAAAAAAAAEhgKEHBhdXNlX29uX2ZhaWx1cmUYCiABKAgSGgoJY29uZGl0aW9uGAsgASgJQgeStRgDGJBOEisKB25leHRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkSEwoLd2ViaG9va191cmwYDyABKAkSDwoHcHJvYmxlbRgQIAEoCRI4CgtjcmVkZW50aWFscxgRIAMoCzIjLmVuZ2luZS52MS5UcmlnZ2VyLkNyZWRlbnRpYWxzRW50cnkaMgoQQ3JlZGVudGlhbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCCgxUcmlnZ2VyRXZlbnQSCgoCaWQYASABKAkSEgoKdHJpZ2dlcl9pZBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZGVjaWRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZGVjaXNpb24YBSABKA4yGi5lbmdpbmUudjEuVHJpZ2dlckRlY2lzaW9uEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRIOCgZkZXRhaWwYByABKAkSDQoFY291bnQYCCABKAMSKwoHbGFzdF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiZQoUQ3JlYXRlVHJpZ2dlclJlcXVlc3QSKwoHdHJpZ2dlchgBIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyQgaStRgCCAESIAoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgeStRgDGP8BIl4KFUNyZWF0ZVRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSIwoHdHJpZ2dlchgDIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyIjEKEUdldFRyaWdnZXJSZXF1ZXN0EhwKCnRyaWdnZXJfaWQYASABKAlCCJK1GAQIARhAIlsKEkdldFRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSIwoHdHJpZ2dlchgDIAEoCzISLmVuZ2luZS52MS5UcmlnZ2VyIncKFFVwZGF0ZVRyaWdnZXJSZXF1ZXN0EhwKCnRyaWdnZXJfaWQYASABKAlCCJK1GAQIARhAEisKB3RyaWdnZXIYAiABKAsyEi5lbmdpbmUudjEuVHJpZ2dlckIGkrUYAggBEhQKBGV0YWcYAyABKAlCBpK1GAIYQCJeChVVcGRhdGVUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiMKB3RyaWdnZXIYAyABKAsyEi5lbmdpbmUudjEuVHJpZ2dlciI0ChREZWxldGVUcmlnZ2VyUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQCI5ChVEZWxldGVUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJInYKE0xpc3RUcmlnZ2Vyc1JlcXVlc3QSGwoLd29ya2Zsb3dfaWQYASABKAlCBpK1GAIYQBIlCgVsaW1pdBgCIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAMgASgJQgeStRgDGP8BIncKFExpc3RUcmlnZ2Vyc1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIkCgh0cmlnZ2VycxgDIAMoCzISLmVuZ2luZS52MS5UcmlnZ2VyEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ+ChJGaXJlVHJpZ2dlclJlcXVlc3QSHAoKdHJpZ2dlcl9pZBgBIAEoCUIIkrUYBAgBGEASKAoHcGF5bG9hZBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIAoPaWRlbXBvdGVuY3lfa2V5GAMgASgJQgeStRgDGP8BIl8KE0ZpcmVUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiYKBWV2ZW50GAMgASgLMhcuZW5naW5lLnYxLlRyaWdnZXJFdmVudCJ8ChhMaXN0VHJpZ2dlckV2ZW50c1JlcXVlc3QSHAoKdHJpZ2dlcl9pZBgBIAEoCUIIkrUYBAgBGEASJQoFbGltaXQYAiABKAVCFpK1GBI5AAAAAAAAAABBAAAAAABAj0ASGwoKcGFnZV90b2tlbhgDIAEoCUIHkrUYAxj/ASJ/ChlMaXN0VHJpZ2dlckV2ZW50c1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRInCgZldmVudHMYAyADKAsyFy5lbmdpbmUudjEuVHJpZ2dlckV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKWAQoVUHJldmlld1RyaWdnZXJSZXF1ZXN0EisKB3RyaWdnZXIYASABKAsyEi5lbmdpbmUudjEuVHJpZ2dlckIGkrUYAggBEikKBWFmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgVjb3VudBgDIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQCJlChZQcmV2aWV3VHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIpCgV0aW1lcxgDIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMwoTUGF1c2VUcmlnZ2VyUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQCI4ChRQYXVzZVRyaWdnZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkiNAoUUmVzdW1lVHJpZ2dlclJlcXVlc3QSHAoKdHJpZ2dlcl9pZBgBIAEoCUIIkrUYBAgBGEAiOQoVUmVzdW1lVHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSLlAQoWQmFja2ZpbGxUcmlnZ2VyUmVxdWVzdBIcCgp0cmlnZ2VyX2lkGAEgASgJQgiStRgECAEYQBIwCgRmcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGkrUYAggBEi4KAnRvGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGkrUYAggBEikKB292ZXJsYXAYBCABKA4yGC5lbmdpbmUudjEuT3ZlcmxhcFBvbGljeRIgCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCB5K1GAMYyAEiXQoXQmFja2ZpbGxUcmlnZ2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEg8KB3N0YXJ0ZWQYAyABKAUSDwoHc2tpcHBlZBgEIAEoBSJZChlSZXBsYXlUcmlnZ2VyRXZlbnRSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgiStRgECAEYQBIgCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCB5K1GAMYyAEiZgoaUmVwbGF5VHJpZ2dlckV2ZW50UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiYKBWV2ZW50GAMgASgLMhcuZW5naW5lLnYxLlRyaWdnZXJFdmVudCKLAQoUTGlzdGVuVHJpZ2dlclJlcXVlc3QSHQoLd29ya2Zsb3dfaWQYASABKAlCCJK1GAQIARhAEhkKB25vZGVfaWQYAiABKAlCCJK1GAQIARhAEjkKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDZK1GAlBAAAAAAAgrEAiXAoVTGlzdGVuVHJpZ2dlclJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRILCgN1cmwYAyABKAkSFAoMZXhlY3V0aW9uX2lkGAQgASgJIocGCgRUYXNrEgoKAmlkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEiEKBGtpbmQYBCABKA4yEy5lbmdpbmUudjEuVGFza0tpbmQSJQoGc3RhdHVzGAUgASgOMhUuZW5naW5lLnYxLlRhc2tTdGF0dXMSDQoFdGl0bGUYBiABKAkSDAoEdGV4dBgHIAEoCRInCgZzY2hlbWEYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhEKCWFzc2lnbmVlcxgJIAMoCRIOCgZxdW9ydW0YCiABKAUSJgoHYW5zd2VycxgLIAMoCzIVLmVuZ2luZS52MS5UYXNrQW5zd2VyEi4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA4gASgJEg8KB25vZGVfaWQYDyABKAkSEAoIcmVmdXNhbHMYECABKAUSJQoEZGF0YRgRIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoFZmlsZXMYEiADKAsyGi5lbmdpbmUudjEuVGFzay5GaWxlc0VudHJ5EisKBmxhYmVscxgTIAMoCzIbLmVuZ2luZS52MS5UYXNrLkxhYmVsc0VudHJ5Ei0KCWNsb3NlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGVjaXNpb24YFSABKAkSJgoHbm90aWNlcxgWIAMoCzIVLmVuZ2luZS52MS5UYXNrTm90aWNlGkIKCkZpbGVzRW50cnkSCwoDa2V5GAEgASgJEiMKBXZhbHVlGAIgASgLMhQuZW5naW5lLnYxLkJpbmFyeVJlZjoCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKyAQoKVGFza05vdGljZRIPCgdjaGFubmVsGAEgASgJEgoKAnRvGAIgASgJEhAKCG9jY2FzaW9uGAMgASgJEioKBmR1ZV9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc2VudF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJpZXMYBiABKAUSDQoFZXJyb3IYByABKAki7gEKClRhc2tBbnN3ZXISDwoHdXNlcl9pZBgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoEZGF0YRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLwoFZmlsZXMYBCADKAsyIC5lbmdpbmUudjEuVGFza0Fuc3dlci5GaWxlc0VudHJ5EgsKA3ZpYRgFIAEoCRpCCgpGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRIjCgV2YWx1ZRgCIAEoCzIULmVuZ2luZS52MS5CaW5hcnlSZWY6AjgBIt0BChBMaXN0VGFza3NSZXF1ZXN0EhgKB3VzZXJfaWQYASABKAlCB5K1GAMY/wESLwoIc3RhdHVzZXMYAiADKA4yFS5lbmdpbmUudjEuVGFza1N0YXR1c0IGkrUYAjAKEh0KDGV4ZWN1dGlvbl9pZBgDIAEoCUIHkrUYAxiAARIlCgVsaW1pdBgEIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIbCgpwYWdlX3Rva2VuGAUgASgJQgeStRgDGP8BEhsKC3dvcmtmbG93X2lkGAYgASgJQgaStRgCGEAibgoRTGlzdFRhc2tzUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEh4KBXRhc2tzGAMgAygLMg8uZW5naW5lLnYxLlRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIisKDkdldFRhc2tSZXF1ZXN0EhkKB3Rhc2tfaWQYASABKAlCCJK1GAQIARhAIlIKD0dldFRhc2tSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSHQoEdGFzaxgDIAEoCzIPLmVuZ2luZS52MS5UYXNrIusBChFBbnN3ZXJUYXNrUmVxdWVzdBIZCgd0YXNrX2lkGAEgASgJQgiStRgECAEYQBIYCgd1c2VyX2lkGAIgASgJQgeStRgDGP8BEiUKBGRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjYKBWZpbGVzGAQgAygLMicuZW5naW5lLnYxLkFuc3dlclRhc2tSZXF1ZXN0LkZpbGVzRW50cnkaQgoKRmlsZXNFbnRyeRILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKAsyFC5lbmdpbmUudjEuQmluYXJ5UmVmOgI4ASJVChJBbnN3ZXJUYXNrUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEh0KBHRhc2sYAyABKAsyDy5lbmdpbmUudjEuVGFzayJOChVDcmVhdGVUYXNrTGlua1JlcXVlc3QSGQoHdGFza19pZBgBIAEoCUIIkrUYBAgBGEASGgoHdXNlcl9pZBgCIAEoCUIJkrUYBQgBGP8BIkcKFkNyZWF0ZVRhc2tMaW5rUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEgsKA3VybBgDIAEoCSrBAQoNT3ZlcmxhcFBvbGljeRIeChpPVkVSTEFQX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE09WRVJMQVBfUE9MSUNZX1NLSVAQARIdChlPVkVSTEFQX1BPTElDWV9CVUZGRVJfT05FEAISHQoZT1ZFUkxBUF9QT0xJQ1lfQlVGRkVSX0FMTBADEh8KG09WRVJMQVBfUE9MSUNZX0NBTkNFTF9PVEhFUhAEEhgKFE9WRVJMQVBfUE9MSUNZX0FMTE9XEAUqxwIKD1RyaWdnZXJEZWNpc2lvbhIgChxUUklHR0VSX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASHAoYVFJJR0dFUl9ERUNJU0lPTl9TVEFSVEVEEAESJAogVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX09WRVJMQVAQAhIjCh9UUklHR0VSX0RFQ0lTSU9OX1NLSVBQRURfUEFVU0VEEAMSJQohVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX0NBVENIX1VQEAQSJgoiVFJJR0dFUl9ERUNJU0lPTl9TS0lQUEVEX0NPTkRJVElPThAFEh4KGlRSSUdHRVJfREVDSVNJT05fRFVQTElDQVRFEAYSHQoZVFJJR0dFUl9ERUNJU0lPTl9CVUZGRVJFRBAHEhsKF1RSSUdHRVJfREVDSVNJT05fRkFJTEVEEAgqkAEKCFRhc2tLaW5kEhkKFVRBU0tfS0lORF9VTlNQRUNJRklFRBAAEhYKElRBU0tfS0lORF9BUFBST1ZBTBABEhIKDlRBU0tfS0lORF9GT1JNEAISFAoQVEFTS19LSU5EX0NIT0lDRRADEhIKDlRBU0tfS0lORF9FRElUEAQSEwoPVEFTS19LSU5EX1JFUExZEAUqjAEKClRhc2tTdGF0dXMSGwoXVEFTS19TVEFUVVNfVU5TUEVDSUZJRUQQABIUChBUQVNLX1NUQVRVU19PUEVOEAESGAoUVEFTS19TVEFUVVNfQU5TV0VSRUQQAhIXChNUQVNLX1NUQVRVU19FWFBJUkVEEAMSGAoUVEFTS19TVEFUVVNfQ0FOQ0VMRUQQBGIGcHJvdG8z", [file_engine_execution, file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * A system that node types connect to.
@@ -1923,6 +1923,20 @@ export type Trigger = Message<"engine.v1.Trigger"> & {
    * @generated from field: string webhook_url = 15;
    */
   webhookUrl: string;
+
+  /**
+   * Why it does not do what it should: it paused itself, or its source can not be reached. Empty when all is well.
+   *
+   * @generated from field: string problem = 16;
+   */
+  problem: string;
+
+  /**
+   * Credential id by slot.
+   *
+   * @generated from field: map<string, string> credentials = 17;
+   */
+  credentials: { [key: string]: string };
 };
 
 /**
@@ -2035,6 +2049,20 @@ export type TriggerJson = {
    * @generated from field: string webhook_url = 15;
    */
   webhookUrl?: string;
+
+  /**
+   * Why it does not do what it should: it paused itself, or its source can not be reached. Empty when all is well.
+   *
+   * @generated from field: string problem = 16;
+   */
+  problem?: string;
+
+  /**
+   * Credential id by slot.
+   *
+   * @generated from field: map<string, string> credentials = 17;
+   */
+  credentials?: { [key: string]: string };
 };
 
 /**
@@ -2098,6 +2126,20 @@ export type TriggerEvent = Message<"engine.v1.TriggerEvent"> & {
    * @generated from field: string detail = 7;
    */
   detail: string;
+
+  /**
+   * How many ticks this record stands for; more than one where a downtime's ticks were skipped together.
+   *
+   * @generated from field: int64 count = 8;
+   */
+  count: bigint;
+
+  /**
+   * When the last of them was due.
+   *
+   * @generated from field: google.protobuf.Timestamp last_at = 9;
+   */
+  lastAt?: Timestamp | undefined;
 };
 
 /**
@@ -2154,6 +2196,20 @@ export type TriggerEventJson = {
    * @generated from field: string detail = 7;
    */
   detail?: string;
+
+  /**
+   * How many ticks this record stands for; more than one where a downtime's ticks were skipped together.
+   *
+   * @generated from field: int64 count = 8;
+   */
+  count?: string;
+
+  /**
+   * When the last of them was due.
+   *
+   * @generated from field: google.protobuf.Timestamp last_at = 9;
+   */
+  lastAt?: TimestampJson;
 };
 
 /**
@@ -3316,6 +3372,13 @@ export type BackfillTriggerRequest = Message<"engine.v1.BackfillTriggerRequest">
    * @generated from field: engine.v1.OverlapPolicy overlap = 4;
    */
   overlap: OverlapPolicy;
+
+  /**
+   * The same key again fires no tick a second time, so that a backfill that broke off can be called again.
+   *
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
 };
 
 /**
@@ -3351,6 +3414,13 @@ export type BackfillTriggerRequestJson = {
    * @generated from field: engine.v1.OverlapPolicy overlap = 4;
    */
   overlap?: OverlapPolicyJson;
+
+  /**
+   * The same key again fires no tick a second time, so that a backfill that broke off can be called again.
+   *
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey?: string;
 };
 
 /**
@@ -3381,11 +3451,18 @@ export type BackfillTriggerResponse = Message<"engine.v1.BackfillTriggerResponse
   message: string;
 
   /**
-   * How many executions.
+   * How many executions were started, or wait for their turn.
    *
    * @generated from field: int32 started = 3;
    */
   started: number;
+
+  /**
+   * How many ticks started nothing; ListTriggerEvents says why.
+   *
+   * @generated from field: int32 skipped = 4;
+   */
+  skipped: number;
 };
 
 /**
@@ -3409,11 +3486,18 @@ export type BackfillTriggerResponseJson = {
   message?: string;
 
   /**
-   * How many executions.
+   * How many executions were started, or wait for their turn.
    *
    * @generated from field: int32 started = 3;
    */
   started?: number;
+
+  /**
+   * How many ticks started nothing; ListTriggerEvents says why.
+   *
+   * @generated from field: int32 skipped = 4;
+   */
+  skipped?: number;
 };
 
 /**
@@ -3422,6 +3506,258 @@ export type BackfillTriggerResponseJson = {
  */
 export const BackfillTriggerResponseSchema: GenMessage<BackfillTriggerResponse, {jsonType: BackfillTriggerResponseJson}> = /*@__PURE__*/
   messageDesc(file_engine_integration, 49);
+
+/**
+ * Delivers again what came once, whatever became of it then.
+ *
+ * @generated from message engine.v1.ReplayTriggerEventRequest
+ */
+export type ReplayTriggerEventRequest = Message<"engine.v1.ReplayTriggerEventRequest"> & {
+  /**
+   * The event.
+   *
+   * @generated from field: string event_id = 1;
+   */
+  eventId: string;
+
+  /**
+   * The same key again starts nothing.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Delivers again what came once, whatever became of it then.
+ *
+ * @generated from message engine.v1.ReplayTriggerEventRequest
+ */
+export type ReplayTriggerEventRequestJson = {
+  /**
+   * The event.
+   *
+   * @generated from field: string event_id = 1;
+   */
+  eventId?: string;
+
+  /**
+   * The same key again starts nothing.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey?: string;
+};
+
+/**
+ * Describes the message engine.v1.ReplayTriggerEventRequest.
+ * Use `create(ReplayTriggerEventRequestSchema)` to create a new message.
+ */
+export const ReplayTriggerEventRequestSchema: GenMessage<ReplayTriggerEventRequest, {jsonType: ReplayTriggerEventRequestJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 50);
+
+/**
+ * What became of it this time.
+ *
+ * @generated from message engine.v1.ReplayTriggerEventResponse
+ */
+export type ReplayTriggerEventResponse = Message<"engine.v1.ReplayTriggerEventResponse"> & {
+  /**
+   * It worked.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The decision, and the execution.
+   *
+   * @generated from field: engine.v1.TriggerEvent event = 3;
+   */
+  event?: TriggerEvent | undefined;
+};
+
+/**
+ * What became of it this time.
+ *
+ * @generated from message engine.v1.ReplayTriggerEventResponse
+ */
+export type ReplayTriggerEventResponseJson = {
+  /**
+   * It worked.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success?: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * The decision, and the execution.
+   *
+   * @generated from field: engine.v1.TriggerEvent event = 3;
+   */
+  event?: TriggerEventJson;
+};
+
+/**
+ * Describes the message engine.v1.ReplayTriggerEventResponse.
+ * Use `create(ReplayTriggerEventResponseSchema)` to create a new message.
+ */
+export const ReplayTriggerEventResponseSchema: GenMessage<ReplayTriggerEventResponse, {jsonType: ReplayTriggerEventResponseJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 51);
+
+/**
+ * Waits for a call of a webhook's test URL.
+ *
+ * @generated from message engine.v1.ListenTriggerRequest
+ */
+export type ListenTriggerRequest = Message<"engine.v1.ListenTriggerRequest"> & {
+  /**
+   * The workflow, whose draft is run.
+   *
+   * @generated from field: string workflow_id = 1;
+   */
+  workflowId: string;
+
+  /**
+   * The trigger node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * How long; two minutes when absent.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Waits for a call of a webhook's test URL.
+ *
+ * @generated from message engine.v1.ListenTriggerRequest
+ */
+export type ListenTriggerRequestJson = {
+  /**
+   * The workflow, whose draft is run.
+   *
+   * @generated from field: string workflow_id = 1;
+   */
+  workflowId?: string;
+
+  /**
+   * The trigger node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId?: string;
+
+  /**
+   * How long; two minutes when absent.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: DurationJson;
+};
+
+/**
+ * Describes the message engine.v1.ListenTriggerRequest.
+ * Use `create(ListenTriggerRequestSchema)` to create a new message.
+ */
+export const ListenTriggerRequestSchema: GenMessage<ListenTriggerRequest, {jsonType: ListenTriggerRequestJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 52);
+
+/**
+ * First the test URL, once it listens; then, when it was called, the execution.
+ *
+ * @generated from message engine.v1.ListenTriggerResponse
+ */
+export type ListenTriggerResponse = Message<"engine.v1.ListenTriggerResponse"> & {
+  /**
+   * It listens, or was called.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success: boolean;
+
+  /**
+   * What happened.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * Where to send the test call.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+
+  /**
+   * The execution of the draft that it started.
+   *
+   * @generated from field: string execution_id = 4;
+   */
+  executionId: string;
+};
+
+/**
+ * First the test URL, once it listens; then, when it was called, the execution.
+ *
+ * @generated from message engine.v1.ListenTriggerResponse
+ */
+export type ListenTriggerResponseJson = {
+  /**
+   * It listens, or was called.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success?: boolean;
+
+  /**
+   * What happened.
+   *
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * Where to send the test call.
+   *
+   * @generated from field: string url = 3;
+   */
+  url?: string;
+
+  /**
+   * The execution of the draft that it started.
+   *
+   * @generated from field: string execution_id = 4;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message engine.v1.ListenTriggerResponse.
+ * Use `create(ListenTriggerResponseSchema)` to create a new message.
+ */
+export const ListenTriggerResponseSchema: GenMessage<ListenTriggerResponse, {jsonType: ListenTriggerResponseJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 53);
 
 /**
  * Something that waits for a person.
@@ -3750,7 +4086,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 50);
+  messageDesc(file_engine_integration, 54);
 
 /**
  * A message about a task.
@@ -3869,7 +4205,7 @@ export type TaskNoticeJson = {
  * Use `create(TaskNoticeSchema)` to create a new message.
  */
 export const TaskNoticeSchema: GenMessage<TaskNotice, {jsonType: TaskNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 51);
+  messageDesc(file_engine_integration, 55);
 
 /**
  * A person's answer.
@@ -3960,7 +4296,7 @@ export type TaskAnswerJson = {
  * Use `create(TaskAnswerSchema)` to create a new message.
  */
 export const TaskAnswerSchema: GenMessage<TaskAnswer, {jsonType: TaskAnswerJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 52);
+  messageDesc(file_engine_integration, 56);
 
 /**
  * Lists tasks.
@@ -4065,7 +4401,7 @@ export type ListTasksRequestJson = {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest, {jsonType: ListTasksRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 53);
+  messageDesc(file_engine_integration, 57);
 
 /**
  * A page of tasks, oldest first.
@@ -4142,7 +4478,7 @@ export type ListTasksResponseJson = {
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse, {jsonType: ListTasksResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 54);
+  messageDesc(file_engine_integration, 58);
 
 /**
  * Asks for a task.
@@ -4177,7 +4513,7 @@ export type GetTaskRequestJson = {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest, {jsonType: GetTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 55);
+  messageDesc(file_engine_integration, 59);
 
 /**
  * A task.
@@ -4240,7 +4576,7 @@ export type GetTaskResponseJson = {
  * Use `create(GetTaskResponseSchema)` to create a new message.
  */
 export const GetTaskResponseSchema: GenMessage<GetTaskResponse, {jsonType: GetTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 56);
+  messageDesc(file_engine_integration, 60);
 
 /**
  * Answers a task.
@@ -4317,7 +4653,7 @@ export type AnswerTaskRequestJson = {
  * Use `create(AnswerTaskRequestSchema)` to create a new message.
  */
 export const AnswerTaskRequestSchema: GenMessage<AnswerTaskRequest, {jsonType: AnswerTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 57);
+  messageDesc(file_engine_integration, 61);
 
 /**
  * The answer is stored.
@@ -4380,7 +4716,119 @@ export type AnswerTaskResponseJson = {
  * Use `create(AnswerTaskResponseSchema)` to create a new message.
  */
 export const AnswerTaskResponseSchema: GenMessage<AnswerTaskResponse, {jsonType: AnswerTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_integration, 58);
+  messageDesc(file_engine_integration, 62);
+
+/**
+ * Asks for a link to a task's page.
+ *
+ * @generated from message engine.v1.CreateTaskLinkRequest
+ */
+export type CreateTaskLinkRequest = Message<"engine.v1.CreateTaskLinkRequest"> & {
+  /**
+   * The task; it has to be open.
+   *
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * Who answers by it, whether or not they are assigned.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Asks for a link to a task's page.
+ *
+ * @generated from message engine.v1.CreateTaskLinkRequest
+ */
+export type CreateTaskLinkRequestJson = {
+  /**
+   * The task; it has to be open.
+   *
+   * @generated from field: string task_id = 1;
+   */
+  taskId?: string;
+
+  /**
+   * Who answers by it, whether or not they are assigned.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId?: string;
+};
+
+/**
+ * Describes the message engine.v1.CreateTaskLinkRequest.
+ * Use `create(CreateTaskLinkRequestSchema)` to create a new message.
+ */
+export const CreateTaskLinkRequestSchema: GenMessage<CreateTaskLinkRequest, {jsonType: CreateTaskLinkRequestJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 63);
+
+/**
+ * A link that works once, until the task is closed or has expired.
+ *
+ * @generated from message engine.v1.CreateTaskLinkResponse
+ */
+export type CreateTaskLinkResponse = Message<"engine.v1.CreateTaskLinkResponse"> & {
+  /**
+   * It was made.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The address of the page. Whoever has it can answer.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+};
+
+/**
+ * A link that works once, until the task is closed or has expired.
+ *
+ * @generated from message engine.v1.CreateTaskLinkResponse
+ */
+export type CreateTaskLinkResponseJson = {
+  /**
+   * It was made.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success?: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * The address of the page. Whoever has it can answer.
+   *
+   * @generated from field: string url = 3;
+   */
+  url?: string;
+};
+
+/**
+ * Describes the message engine.v1.CreateTaskLinkResponse.
+ * Use `create(CreateTaskLinkResponseSchema)` to create a new message.
+ */
+export const CreateTaskLinkResponseSchema: GenMessage<CreateTaskLinkResponse, {jsonType: CreateTaskLinkResponseJson}> = /*@__PURE__*/
+  messageDesc(file_engine_integration, 64);
 
 /**
  * What a tick does while the execution of an earlier one still runs.
@@ -4389,7 +4837,7 @@ export const AnswerTaskResponseSchema: GenMessage<AnswerTaskResponse, {jsonType:
  */
 export enum OverlapPolicy {
   /**
-   * As OVERLAP_POLICY_SKIP.
+   * As the trigger's type has it: SKIP for schedules, ALLOW for all others. For a backfill BUFFER_ALL.
    *
    * @generated from enum value: OVERLAP_POLICY_UNSPECIFIED = 0;
    */

@@ -1,4 +1,4 @@
-"""Markdown as it may stand on a page: no scripts, no styles, no pictures from elsewhere."""
+"""Markdown as it may be shown to strangers: no scripts, no styles, no pictures from elsewhere."""
 
 from __future__ import annotations
 
