@@ -170,6 +170,7 @@ async def start(
             entropy=os.urandom,
             services=there.services,
             blobs=there.blobs,
+            queue_limit=settings.queue_limit,
         )
         scope = Scope(store)
         calls = Calls(door, scope, audit)
@@ -212,11 +213,24 @@ async def start(
             *openapi.routes(),
             *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
-            *Webhooks(triggers, listeners, runtime, there.definitions, clock, there.blobs, there.vault.open).routes(),
             *pages.routes(),
         ]
+        webhooks = Webhooks(
+            triggers,
+            listeners,
+            runtime,
+            there.definitions,
+            clock,
+            there.blobs,
+            there.vault.open,
+            settings.http_max_body_bytes,
+        )
         edge = HttpServer(
-            application(routes, middleware(settings)), settings.http_host, settings.http_port, tls.for_http(settings)
+            application(routes, middleware(settings)),
+            settings.http_host,
+            settings.http_port,
+            tls.for_http(settings),
+            webhooks.doors(),
         )
         await runtime.open()
         stack.push_async_callback(runtime.close)

@@ -63,8 +63,8 @@ def upgrade() -> None:
     )
     op.create_index("event_by_trigger", "trigger_event", ["trigger_id", "pk"])
     op.create_index("event_by_delivery", "trigger_event", ["trigger_id", "delivery_id"], unique=True)
-    waiting = sa.text("decision = 7")
-    op.create_index("event_buffered", "trigger_event", ["pk"], sqlite_where=waiting, postgresql_where=waiting)
+    waiting = sa.text("decision IN (7, 9)")
+    op.create_index("event_waiting", "trigger_event", ["pk"], sqlite_where=waiting, postgresql_where=waiting)
 
 
 def downgrade() -> None:

@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.types import Receive
 
 from workflow_engine.engine.items import BinaryRef
 from workflow_engine.nodes.context import Blobs
@@ -40,19 +40,24 @@ class Body:
     files: dict[str, BinaryRef]
 
 
-async def read(request: Request, most: int) -> bytes:
+async def read(receive: Receive, headers: Mapping[str, str], most: int) -> bytes:
     """The bytes of a body. Raises BadBody for more than `most`, without reading all of it."""
-    announced = request.headers.get("content-length", "")
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise BadBody(f"the body has more than {most} bytes, the most that is taken here", 413)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadBody("the caller has gone")
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
             raise BadBody(f"the body has more than {most} bytes, the most that is taken here", 413)
         chunks.append(chunk)
-    return b"".join(chunks)
+        if not message.get("more_body"):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
 async def parse(data: bytes, headers: Mapping[str, str], blobs: Blobs, *, raw: bool = False) -> Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workflow_engine.api.middleware import HANDLERS
 from workflow_engine.api.rest.problems import problem
@@ -60,10 +61,31 @@ class _Uvicorn(uvicorn.Server):
         self.is_up.set()
 
 
+def _fork(app: ASGIApp, doors: Mapping[str, ASGIApp]) -> ASGIApp:
+    """Whichever application a request is for."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        # "/webhooks/orders" -> "webhooks"
+        door = doors.get(scope["path"][1:].partition("/")[0]) if scope["type"] == "http" else None
+        await (door or app)(scope, receive, send)
+
+    return choose
+
+
 class HttpServer:
     """Serves an application on a socket of its own. Raises OSError when the address is taken."""
 
-    def __init__(self, app: Starlette, host: str, port: int, tls: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        tls: dict[str, Any] | None = None,
+        doors: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
+        """`doors` are applications by the first segment of their path that take their requests as they come, without
+        the middleware, which would cost more than answering them.
+        """
         self._app = app
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=2048)
@@ -71,7 +93,7 @@ class HttpServer:
         """The port it listens on: the one asked for, or the one it was given when that was 0."""
         self._server = _Uvicorn(
             uvicorn.Config(
-                app,
+                _fork(app, doors) if doors else app,
                 http="httptools",
                 ws="none",
                 lifespan="off",

@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workflow_engine.api import bodies
 from workflow_engine.api.rest.problems import problem
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine.events import ExecutionEnded, NodeSucceeded
-from workflow_engine.engine.expressions import ExpressionError, Scope
+from workflow_engine.engine.expressions import ExpressionError
+from workflow_engine.engine.expressions import Scope as Sight
 from workflow_engine.engine.items import Item, Items, Json
 from workflow_engine.models.store import StoreUnavailable
 from workflow_engine.models.writes import Decision, TriggerEventRow
@@ -43,10 +44,10 @@ from workflow_engine.utils import json
 
 log = get_logger(__name__)
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 NEVER_STORED = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 PAUSED_RETRY = 60
 """Seconds after which a caller may try a paused webhook again."""
+_LET_IN = Verified()
 KEPT_BUCKETS = 10_000
 """Rates that are remembered."""
 
@@ -59,11 +60,54 @@ class Target:
     parameters: WebhookParameters
     credentials: Mapping[str, str]
     digest: str
-    deliver: Callable[[Items, str], Awaitable[TriggerEventRow]]
+    deliver: Callable[[Items, str, int], Awaitable[TriggerEventRow]]
+    """Given what came, what names it (or nothing) and about how large it is."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A call, without the comforts that would cost more than the rest of answering it."""
+
+    scope: Scope
+    receive: Receive
+    headers: dict[str, str]
+    """In lower case; what is there several times is joined by a comma."""
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> Call:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            known = name.decode("latin-1")
+            text = value.decode("latin-1")
+            headers[known] = f"{headers[known]}, {text}" if known in headers else text
+        return cls(scope, receive, headers)
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["path"])
+
+
+class _Door:
+    """An ASGI application that answers calls."""
+
+    def __init__(self, answer: Callable[[Call], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(Call.of(scope, receive))
+        except Exception:
+            log.exception("webhook_failed", path=scope["path"])
+            response = problem(500, "the server has made a mistake; its log says which, under webhook_failed")
+        await response(scope, receive, send)
 
 
 class Webhooks:
-    """The room's routes, and what they stand on."""
+    """The room's doors, and what they stand on."""
 
     def __init__(
         self,
@@ -74,69 +118,80 @@ class Webhooks:
         clock: Clock,
         blobs: Blobs,
         credential: Callable[[str], Awaitable[Opened]],
+        most: int,
     ) -> None:
+        """`credential` opens one by id; `most` is the server's own limit on bodies, in bytes."""
+        self._most = most
         self._triggers, self._listeners = triggers, listeners
         self._runtime, self._definitions, self._clock = runtime, definitions, clock
         self._blobs, self._credential = blobs, credential
         self._buckets: dict[str, Bucket] = {}
+        self._targets: WeakKeyDictionary[Registered, Target] = WeakKeyDictionary()
 
-    def routes(self) -> list[BaseRoute]:
-        return [
-            Route(PREFIX + "/{path:path}", self.production, methods=METHODS),
-            Route(TEST_PREFIX + "/{path:path}", self.test, methods=METHODS),
-        ]
+    def doors(self) -> dict[str, ASGIApp]:
+        """What takes the requests to each of our paths."""
+        return {PREFIX.strip("/"): _Door(self.production), TEST_PREFIX.strip("/"): _Door(self.test)}
 
-    async def production(self, request: Request) -> Response:
-        found = self._triggers.router.find(request.method, request.url.path)
+    async def production(self, call: Call) -> Response:
+        found = self._triggers.router.find(call.method, call.path)
         if found is None or not isinstance(found.target.parameters, WebhookParameters):
-            return self._nobody(request, self._triggers.router)
-        return await self._call(request, _production(found.target, self._triggers.deliveries), found.params)
+            return self._nobody(call, self._triggers.router)
+        return await self._call(call, self._production(found.target), found.params)
 
-    async def test(self, request: Request) -> Response:
-        found = self._listeners.router.find(request.method, request.url.path)
+    async def test(self, call: Call) -> Response:
+        found = self._listeners.router.find(call.method, call.path)
         if found is None:
-            if request.method == "OPTIONS":
-                return self._nobody(request, self._listeners.router)
+            if call.method == "OPTIONS":
+                return self._nobody(call, self._listeners.router)
             return problem(404, "nobody listens at this test URL: start listening in the editor, then call it again")
-        return await self._call(request, self._test(found.target), found.params)
+        return await self._call(call, self._test(found.target), found.params)
 
-    def _nobody(self, request: Request, router: Router[Any]) -> Response:
+    def _production(self, trigger: Registered) -> Target:
+        target = self._targets.get(trigger)
+        # A new version of the workflow may want something else.
+        if target is None or target.parameters is not trigger.parameters or target.digest != trigger.digest:
+            target = self._targets[trigger] = _production(trigger, self._triggers.deliveries)
+        return target
+
+    def _nobody(self, call: Call, router: Router[Any]) -> Response:
         """The answer to a preflight, or to a call that no trigger takes."""
-        methods = router.methods(request.url.path)
+        methods = router.methods(call.path)
         if not methods:
             return problem(404, "no published workflow has a webhook at this path")
         allow = ", ".join(sorted(methods | {"OPTIONS"}))
-        if request.method != "OPTIONS":
-            response = problem(405, f"this webhook takes {', '.join(sorted(methods))}, not {request.method}")
+        if call.method != "OPTIONS":
+            response = problem(405, f"this webhook takes {', '.join(sorted(methods))}, not {call.method}")
             response.headers["allow"] = allow
             return response
         response = Response(status_code=204, headers={"allow": allow})
-        wanted = request.headers.get("access-control-request-method", "")
-        found = router.find(wanted, request.url.path)
+        wanted = call.headers.get("access-control-request-method", "")
+        found = router.find(wanted, call.path)
         if found is not None:
-            _share(request, response, found.target.parameters)
+            _share(call, response, found.target.parameters)
             if "access-control-allow-origin" in response.headers:
                 response.headers["access-control-allow-methods"] = ", ".join(sorted(methods))
-                asked = request.headers.get("access-control-request-headers", "")
+                asked = call.headers.get("access-control-request-headers", "")
                 if asked:
                     response.headers["access-control-allow-headers"] = asked
                 response.headers["access-control-max-age"] = "300"
         return response
 
-    async def _call(self, request: Request, target: Target, params: dict[str, str]) -> Response:
-        response = await self._answered(request, target, params)
-        _share(request, response, target.parameters)
+    async def _call(self, call: Call, target: Target, params: dict[str, str]) -> Response:
+        response = await self._answered(call, target, params)
+        _share(call, response, target.parameters)
         return response
 
-    async def _answered(self, request: Request, target: Target, params: dict[str, str]) -> Response:
+    async def _answered(self, call: Call, target: Target, params: dict[str, str]) -> Response:
         parameters = target.parameters
         if parameters.rate_limit and (wait := self._bucket(target).take(self._clock.now_ms())):
             return _again(problem(429, "this webhook is called too often"), -(-wait // 1000))
         try:
-            data = await bodies.read(request, parameters.max_body)
-            headers = dict(request.headers)
-            verified = verify(parameters, await self._secret(target), headers, data, self._clock.now_ms())
-            body = await bodies.parse(data, headers, self._blobs, raw=parameters.raw)
+            data = await bodies.read(call.receive, call.headers, min(parameters.max_body, self._most))
+            verified = _LET_IN
+            if parameters.verify != "none":
+                secret = await self._secret(target)
+                verified = verify(parameters, secret, call.headers, data, self._clock.now_ms())
+            body = await bodies.parse(data, call.headers, self._blobs, raw=parameters.raw)
         except bodies.BadBody as bad:
             return problem(bad.status, bad.why)
         except Refused as refused:
@@ -145,23 +200,21 @@ class Webhooks:
             if refused.challenge:
                 response.headers["www-authenticate"] = refused.challenge
             return response
-        except ClientDisconnect:
-            return Response(status_code=400)
         except OSError as error:
             log.error("webhook_file_not_stored", trigger_id=target.id, error=str(error))
             return _again(problem(503, "the files of this call can not be stored now"), 5)
         if parameters.verify == "slack" and (challenge := _challenge(body.value)) is not None:
             return Response(challenge, media_type="text/plain")
-        item = _item(request, params, headers, verified, body)
+        item = _item(call, params, verified, body)
         try:
-            event = await target.deliver([item], _delivery_id(parameters, verified, item))
+            event = await target.deliver([item], _delivery_id(parameters, verified, item), len(data))
         except (StoreUnavailable, RuntimeFailure) as error:
             return _again(problem(503, f"nothing of this call is stored: {error}"), 1)
-        return await self._answer(request, target, event)
+        return await self._answer(call, target, event)
 
     async def _secret(self, target: Target) -> dict[str, Any] | None:
         id = target.credentials.get("secret")
-        if target.parameters.verify == "none" or not id:
+        if not id:
             return None
         try:
             return (await self._credential(id)).fields
@@ -178,7 +231,7 @@ class Webhooks:
         return bucket
 
     def _test(self, listener: Listener) -> Target:
-        async def deliver(items: Items, delivery_id: str) -> TriggerEventRow:
+        async def deliver(items: Items, delivery_id: str, size: int) -> TriggerEventRow:
             if listener.called.done():
                 raise RuntimeFailure("NOTHING_TO_DO", "another call came first; listen again")
             # One call only: the next one finds nobody, also while this one is being stored.
@@ -198,12 +251,12 @@ class Webhooks:
 
     # answers
 
-    async def _answer(self, request: Request, target: Target, event: TriggerEventRow) -> Response:
+    async def _answer(self, call: Call, target: Target, event: TriggerEventRow) -> Response:
         mode = target.parameters.respond
         if mode == "at_once" or event.decision not in (Decision.STARTED, Decision.DUPLICATE) or not event.execution_id:
             return _told(event)
         if mode == "streaming":
-            return await self._streaming(request, target, event.execution_id)
+            return await self._streaming(call, target, event.execution_id)
         try:
             async with asyncio.timeout(target.parameters.response_timeout / 1000):
                 if mode == "respond_node":
@@ -228,9 +281,9 @@ class Webhooks:
                 break
         return await self._when_finished(target, execution_id)
 
-    async def _streaming(self, request: Request, target: Target, execution_id: str) -> Response:
+    async def _streaming(self, call: Call, target: Target, execution_id: str) -> Response:
         responders = await self._responders(target)
-        as_events = "text/event-stream" in request.headers.get("accept", "")
+        as_events = "text/event-stream" in call.headers.get("accept", "")
 
         def line(record: Json) -> bytes:
             return b"data: " + json.dumps(record) + b"\n\n" if as_events else json.dumps(record) + b"\n"
@@ -270,6 +323,7 @@ class Webhooks:
             headers.setdefault("content-length", str(ref.size))
             # A file that somebody sent must not run as a page of ours.
             headers.setdefault("content-security-policy", "sandbox")
+            headers.setdefault("x-content-type-options", "nosniff")
             return StreamingResponse(self._blobs.read(ref), status, headers, media_type=ref.media_type)
         records = [item.json for item in items]
         body = json.dumps(records[0] if len(records) == 1 else records)
@@ -277,22 +331,22 @@ class Webhooks:
 
 
 def _production(trigger: Registered, deliveries: Deliveries) -> Target:
-    async def deliver(items: Items, delivery_id: str) -> TriggerEventRow:
-        return await deliveries.deliver(trigger, items, delivery_id=delivery_id)
+    async def deliver(items: Items, delivery_id: str, size: int) -> TriggerEventRow:
+        if delivery_id or trigger.parameters.respond != "at_once":
+            return await deliveries.deliver(trigger, items, delivery_id=delivery_id)
+        return await deliveries.accept(trigger, items, size=size)
 
     return Target(trigger.id, trigger.parameters, trigger.row.credentials, trigger.digest, deliver)
 
 
-def _item(
-    request: Request, params: dict[str, str], headers: dict[str, str], verified: Verified, body: bodies.Body
-) -> Item:
-    hidden = NEVER_STORED | verified.secret_headers
+def _item(call: Call, params: dict[str, str], verified: Verified, body: bodies.Body) -> Item:
+    hidden = NEVER_STORED | verified.secret_headers if verified.secret_headers else NEVER_STORED
     record: dict[str, Json] = {
-        "method": request.method,
-        "path": request.url.path,
+        "method": call.method,
+        "path": call.path,
         "params": params,
-        "query": bodies.query(request.url.query),
-        "headers": {name: value for name, value in headers.items() if name not in hidden},
+        "query": bodies.query(call.scope["query_string"].decode("latin-1")),
+        "headers": {name: value for name, value in call.headers.items() if name not in hidden},
         "body": body.value,
     }
     if verified.claims:
@@ -305,7 +359,7 @@ def _delivery_id(parameters: WebhookParameters, verified: Verified, item: Item) 
     if parameters.delivery_id:
         view = shown(item)
         try:
-            found = compiled(parameters.delivery_id).resolve(Scope(json=item.json, item=view, items=[view]))
+            found = compiled(parameters.delivery_id).resolve(Sight(json=item.json, item=view, items=[view]))
         except ExpressionError:
             return ""
         return "" if found is None else f"id:{found}"
@@ -324,13 +378,28 @@ def _challenge(body: Any) -> str | None:
     return None
 
 
+class _Stored(Response):
+    """The answer to a call that is stored, for which nothing has to be worked out."""
+
+    def __init__(self, event: TriggerEventRow) -> None:
+        self.status_code, self.background = 202, None
+        self.body = b'{"event_id":"evt_%d","decision":"%s","execution_id":"%s"}' % (
+            event.pk,
+            event.decision.name.encode(),
+            event.execution_id.encode(),
+        )
+        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body))]
+
+
 def _told(event: TriggerEventRow) -> Response:
     """What became of a delivery."""
+    if event.decision in (Decision.STARTED, Decision.RECEIVED):
+        return _Stored(event)
     told: dict[str, Json] = {"event_id": f"evt_{event.pk}", "decision": event.decision.name}
     if event.execution_id:
         told["execution_id"] = event.execution_id
     match event.decision:
-        case Decision.STARTED | Decision.BUFFERED:
+        case Decision.BUFFERED:
             status = 202
         case Decision.SKIPPED_PAUSED:
             return _again(problem(503, "this webhook is paused"), PAUSED_RETRY)
@@ -346,9 +415,9 @@ def _again(response: Response, seconds: int) -> Response:
     return response
 
 
-def _share(request: Request, response: Response, parameters: WebhookParameters) -> None:
+def _share(call: Call, response: Response, parameters: WebhookParameters) -> None:
     """Lets a web page of an allowed origin read the answer."""
-    origin = request.headers.get("origin")
+    origin = call.headers.get("origin")
     if origin is None or not _allows(parameters.allowed_origins, origin):
         return
     response.headers["access-control-allow-origin"] = "*" if "*" in parameters.allowed_origins else origin

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b32hexencode
+from functools import lru_cache
+
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter that looks like a digit."""
+_CROCKFORD = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", ALPHABET.encode())
 
 
 def new_id(prefix: str, ms: int, entropy: bytes) -> str:
     """`prefix_`, 10 characters of time and 16 of `entropy` (10 bytes): a ULID with a name."""
-    return f"{prefix}_{_encode(ms, 10)}{_encode(int.from_bytes(entropy, 'big'), 16)}"
+    return f"{prefix}_{_time(ms)}{b32hexencode(entropy).translate(_CROCKFORD).decode()}"
 
 
-def _encode(number: int, length: int) -> str:
-    digits = ""
-    for _ in range(length):
-        number, digit = divmod(number, 32)
-        digits = ALPHABET[digit] + digits
-    return digits
+@lru_cache(16)
+def _time(ms: int) -> str:
+    # Many ids are made in one millisecond.
+    return "".join(ALPHABET[ms >> shift & 31] for shift in range(45, -1, -5))

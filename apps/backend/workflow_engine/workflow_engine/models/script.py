@@ -45,7 +45,7 @@ TASK = tuple(column.name for column in Task.__table__.columns)
 NOTICE = ("task_id", "number", "due_at", "tries", "error")
 TASK_CHANGES = "status = excluded.status, closed_at = excluded.closed_at, data = excluded.data"
 TRIGGER_EVENT = tuple(column.name for column in TriggerEvent.__table__.columns)
-DECIDED = ("decided_at", "decision", "execution_id", "detail", "pk")
+DECIDED = ("decided_at", "decision", "execution_id", "detail", "payload", "pk")
 _inserted, _changed = attrgetter(*COLUMNS), attrgetter(*CHANGING)
 _delivered, _decided = attrgetter(*TRIGGER_EVENT), attrgetter(*DECIDED)
 
@@ -68,7 +68,6 @@ class Script:
         self._assignee = f"{_insert('task_assignee', ('task_id', 'user_id', 'since'), mark)} {unless_there}"
         self._notice = f"{_insert('task_notice', NOTICE, mark)} {unless_there}"
         self._call_off = f"UPDATE task_notice SET due_at = NULL WHERE task_id = {mark}"  # noqa: S608
-        self._deliver = _insert("trigger_event", TRIGGER_EVENT, mark)
         self._decide = _update("trigger_event", DECIDED, mark)
         self._move = _update("workflow_trigger", ("cursor", "id"), mark)
 
@@ -110,7 +109,11 @@ class Script:
                 cursor.executemany(statement, rows)
 
     def deliver(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
-        cursor.executemany(self._deliver, [_delivered(row) for row in rows])
+        at = 0
+        for size, statement in _DELIVERIES:
+            while len(rows) - at >= size:
+                cursor.execute(statement, [value for row in rows[at : at + size] for value in _delivered(row)])
+                at += size
 
     def decide(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
         cursor.executemany(self._decide, [_decided(row) for row in rows])
@@ -120,6 +123,7 @@ class Script:
 
 
 _APPENDS = [(size, _insert("execution_event", EVENT, Script.mark, size)) for size in AT_ONCE]
+_DELIVERIES = [(size, _insert("trigger_event", TRIGGER_EVENT, Script.mark, size)) for size in AT_ONCE]
 
 
 class PostgresScript(Script):
@@ -130,11 +134,15 @@ class PostgresScript(Script):
         "INSERT INTO execution_event (execution_pk, seq, data) "
         "SELECT * FROM unnest(%b::bigint[], %b::integer[], %b::bytea[])"
     )
+    _deliver = _insert("trigger_event", TRIGGER_EVENT, mark)
 
     def together(self, connection: Connection) -> AbstractContextManager[Any]:
         driver: Any = connection.connection.driver_connection
         pipeline: AbstractContextManager[Any] = driver.pipeline()
         return pipeline
+
+    def deliver(self, cursor: Any, rows: Sequence[TriggerEventRow]) -> None:
+        cursor.executemany(self._deliver, [_delivered(row) for row in rows])
 
     def append(self, cursor: Any, events: Sequence[Event]) -> None:
         cursor.execute(self._append, [list(column) for column in zip(*events, strict=True)])

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from workflow_engine.models.database import Base
 from workflow_engine.models.execution import ROWID
 
-BUFFERED = "decision = 7"
-"""Waits for an earlier execution; see Decision."""
+WAITING = "decision IN (7, 9)"
+"""Has still to start; see Decision."""
 
 
 class Trigger(Base):
@@ -73,7 +73,7 @@ class TriggerEvent(Base):
         Index("event_by_trigger", "trigger_id", "pk"),
         # A delivery starts one execution, however often it comes.
         Index("event_by_delivery", "trigger_id", "delivery_id", unique=True),
-        Index("event_buffered", "pk", sqlite_where=text(BUFFERED), postgresql_where=text(BUFFERED)),
+        Index("event_waiting", "pk", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
     )
 
     pk: Mapped[int] = mapped_column(ROWID, primary_key=True, autoincrement=False)
@@ -91,6 +91,7 @@ class TriggerEvent(Base):
     decision: Mapped[int] = mapped_column(SmallInteger)
     """Numbers of engine.v1.TriggerDecision."""
     execution_id: Mapped[str] = mapped_column(String(128))
+    """The one it has started, or will."""
     detail: Mapped[str] = mapped_column(Text)
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Its items, unless it started an execution: then they are in that one's journal."""

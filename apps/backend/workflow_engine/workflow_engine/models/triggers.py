@@ -145,7 +145,8 @@ async def prune(store: Store, before: int) -> int:
     """Removes what was decided before a time; returns how many. What still waits stays."""
 
     def change(connection: Connection) -> int:
-        old = and_(TriggerEvent.decided_at < before, TriggerEvent.decision != Decision.BUFFERED)
+        waiting = (Decision.BUFFERED, Decision.RECEIVED)
+        old = and_(TriggerEvent.decided_at < before, TriggerEvent.decision.not_in(waiting))
         return connection.execute(delete(TriggerEvent).where(old)).rowcount
 
     return await store.change(change)
@@ -235,13 +236,15 @@ def running(store: Store, workflow_id: str = "") -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def buffered(store: Store, workflow_id: str = "") -> list[tuple[str, int]]:
-    """(trigger, event) of what waits for an earlier execution, oldest first."""
-    query = select(TriggerEvent.trigger_id, TriggerEvent.pk).where(TriggerEvent.decision == Decision.BUFFERED)
+def waiting(store: Store, workflow_id: str = "") -> list[tuple[str, int, Decision]]:
+    """(trigger, event, decision) of what has still to start, oldest first."""
+    query = select(TriggerEvent.trigger_id, TriggerEvent.pk, TriggerEvent.decision).where(
+        TriggerEvent.decision.in_((Decision.BUFFERED, Decision.RECEIVED))
+    )
     if workflow_id:
         query = query.join(Trigger, Trigger.id == TriggerEvent.trigger_id).where(Trigger.workflow_id == workflow_id)
     with store.reading() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query.order_by(TriggerEvent.pk))]
+        return [(row[0], row[1], Decision(row[2])) for row in connection.execute(query.order_by(TriggerEvent.pk))]
 
 
 def failed(store: Store, workflow_id: str = "") -> list[tuple[str, str]]:

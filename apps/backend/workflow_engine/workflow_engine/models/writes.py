@@ -110,6 +110,7 @@ class Decision(IntEnum):
     DUPLICATE = 6
     BUFFERED = 7
     FAILED = 8
+    RECEIVED = 9
 
 
 class TriggerEventRow(msgspec.Struct):

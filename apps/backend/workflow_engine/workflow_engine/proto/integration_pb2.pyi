@@ -84,6 +84,8 @@ class _TriggerDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trigg
     """It waits for an earlier execution."""
     TRIGGER_DECISION_FAILED: _TriggerDecision.ValueType  # 8
     """It could not be started."""
+    TRIGGER_DECISION_RECEIVED: _TriggerDecision.ValueType  # 9
+    """It is stored, and starts as soon as those before it have started."""
 
 class TriggerDecision(_TriggerDecision, metaclass=_TriggerDecisionEnumTypeWrapper):
     """What became of a tick, delivery or message."""
@@ -106,6 +108,8 @@ TRIGGER_DECISION_BUFFERED: TriggerDecision.ValueType  # 7
 """It waits for an earlier execution."""
 TRIGGER_DECISION_FAILED: TriggerDecision.ValueType  # 8
 """It could not be started."""
+TRIGGER_DECISION_RECEIVED: TriggerDecision.ValueType  # 9
+"""It is stored, and starts as soon as those before it have started."""
 Global___TriggerDecision: _TypeAlias = TriggerDecision  # noqa: Y015
 
 class _TaskKind:

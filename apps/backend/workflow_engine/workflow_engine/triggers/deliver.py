@@ -39,6 +39,7 @@ from workflow_engine.runtime.contract import Runtime, RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_page, whole
 from workflow_engine.triggers import overlap as overlaps
+from workflow_engine.triggers.intake import BUSY, IN_MEMORY, Intake, Received
 from workflow_engine.triggers.registered import Registered
 
 log = get_logger(__name__)
@@ -72,13 +73,18 @@ class Deliveries:
         entropy: Callable[[int], bytes],
         blobs: Blobs | None = None,
         on_pause: Callable[[Registered], None] = lambda trigger: None,
+        queue_limit: int = 100_000,
     ) -> None:
         """`on_pause` is called when a trigger has paused itself."""
+        self._queue_limit = queue_limit
         self._store, self._runtime, self._definitions, self._clock = store, runtime, definitions, clock
         self._entropy, self._blobs, self._on_pause = entropy, blobs, on_pause
         self._deciding: dict[tuple[str, str], asyncio.Future[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._following: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        """Deliveries from `accept` whose start is being stored."""
+        self.intake = Intake(self._start_received)
 
     async def deliver(
         self,
@@ -121,6 +127,37 @@ class Deliveries:
             row = await self._decide_once(trigger, row, items, moved, overlap, by_hand)
         if cursor is not None:
             trigger.cursor = cursor
+        return row
+
+    async def accept(self, trigger: Registered, items: Items, *, size: int = 0) -> TriggerEventRow:
+        """As `deliver` without a delivery id; but when much comes at once it returns when the delivery is stored.
+
+        Then the decision is RECEIVED, and the execution that the record names starts soon. `size` is about how many
+        bytes the items are. Raises what `deliver` does.
+        """
+        if not trigger.takes_all or size > IN_MEMORY or (self._starting < BUSY and self.intake.is_idle):
+            self._starting += 1
+            try:
+                return await self.deliver(trigger, items)
+            finally:
+                self._starting -= 1
+        if len(self.intake) >= self._queue_limit:
+            raise RuntimeFailure("QUEUE_FULL", f"{len(self.intake)} deliveries wait for their start: try again later")
+        now = self._clock.now_ms()
+        row = TriggerEventRow(
+            pk=self._store.next_trigger_event_pk(),
+            trigger_id=trigger.id,
+            delivery_id=None,
+            at=now,
+            last_at=now,
+            count=1,
+            decided_at=now,
+            decision=Decision.RECEIVED,
+            execution_id=new_id("exec", now, self._entropy(10)),
+            payload=_encode(items),
+        )
+        await self._write([InsertTriggerEvent(row)])
+        self.intake.add(trigger, row, items)
         return row
 
     async def save(self, trigger: Registered, cursor: str) -> None:
@@ -186,6 +223,7 @@ class Deliveries:
         log.warning("trigger_paused", trigger_id=trigger.id, workflow_id=trigger.row.workflow_id, why=problem)
 
     async def close(self) -> None:
+        await self.intake.close()
         tasks = [*self._background, *self._following]
         for task in tasks:
             task.cancel()
@@ -294,26 +332,14 @@ class Deliveries:
         row.execution_id, row.decision = new_id("exec", now, self._entropy(10)), Decision.STARTED
         if not waited:
             row.pk = self._store.next_trigger_event_pk()
-        record: Write = DecideTriggerEvent(row) if waited else InsertTriggerEvent(row)
+        # Once started, what came is in the execution's journal.
+        bare = msgspec.structs.replace(row, payload=None)
+        record: Write = DecideTriggerEvent(bare) if waited else InsertTriggerEvent(bare)
         if follows:
             # Before the first await: the next delivery has to see that this one runs.
             trigger.running[row.execution_id] = None
         try:
-            await self._runtime.start(
-                Start(
-                    workflow_id=trigger.row.workflow_id,
-                    digest=trigger.digest,
-                    version=trigger.version,
-                    user_id=trigger.user_id,
-                    mode=trigger.mode,
-                    triggered_by=trigger.id,
-                    input=items,
-                    trigger=trigger.row.node_id,
-                    priority=(await self._definitions.plan(trigger.digest)).priority,
-                    execution_id=row.execution_id,
-                    along=(record, *moved),
-                )
-            )
+            await self._runtime.start(await self._as_start(trigger, row.execution_id, items, (record, *moved)))
         except (RuntimeFailure, WriteRefused) as refused:
             trigger.running.pop(row.execution_id, None)
             if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
@@ -335,6 +361,21 @@ class Deliveries:
         if follows:
             self._spawn(self._until_end(trigger, row.execution_id), self._following)
         return row
+
+    async def _as_start(self, trigger: Registered, id: str, items: Items, along: Sequence[Write]) -> Start:
+        return Start(
+            workflow_id=trigger.row.workflow_id,
+            digest=trigger.digest,
+            version=trigger.version,
+            user_id=trigger.user_id,
+            mode=trigger.mode,
+            triggered_by=trigger.id,
+            input=items,
+            trigger=trigger.row.node_id,
+            priority=(await self._definitions.plan(trigger.digest)).priority,
+            execution_id=id,
+            along=along,
+        )
 
     async def _buffer(
         self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[Write], cancel: bool
@@ -375,6 +416,38 @@ class Deliveries:
         # It may have ended by itself.
         with contextlib.suppress(RuntimeFailure):
             await self._runtime.send(execution_id, CancelRequested(at=self._clock.now_ms(), reason=reason))
+
+    # receiving
+
+    async def _start_received(self, batch: Sequence[Received]) -> None:
+        try:
+            await self._runtime.start_all([await self._received(*each) for each in batch])
+        except (RuntimeFailure, WriteRefused, PayloadGone) as refused:
+            if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
+                raise
+            # One of them is not to be had; the others must not suffer for it.
+            for trigger, row, items in batch:
+                try:
+                    await self._runtime.start(await self._received(trigger, row, items))
+                except (RuntimeFailure, WriteRefused, PayloadGone) as error:
+                    if isinstance(error, RuntimeFailure) and error.reason in TRY_AGAIN:
+                        raise
+                    await self.give_up(row, str(error))
+
+    async def _received(self, trigger: Registered, row: TriggerEventRow, items: Items | None) -> Start:
+        if items is None:
+            items = await self.payload(row)
+        # What it was given will be in its journal.
+        started = msgspec.structs.replace(row, decision=Decision.STARTED, payload=None)
+        return await self._as_start(trigger, row.execution_id, items, (DecideTriggerEvent(started),))
+
+    async def give_up(self, row: TriggerEventRow, why: str) -> None:
+        """Records that what was received can not be started."""
+        if await asyncio.to_thread(self._store.execution, row.execution_id) is not None:
+            # It was started before the try that failed.
+            return
+        failed = msgspec.structs.replace(row, decision=Decision.FAILED, execution_id="", detail=why)
+        await self._write([DecideTriggerEvent(failed)])
 
     # following
 

@@ -12,6 +12,7 @@ from workflow_engine.core.logging import get_logger
 from workflow_engine.models import triggers as stored
 from workflow_engine.models.store import Store
 from workflow_engine.models.triggers import Live
+from workflow_engine.models.writes import Decision
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.nodes.trigger.base import HttpTrigger, ListenTrigger, PollTrigger, ScheduleTrigger, Trigger
@@ -43,10 +44,19 @@ class Triggers:
         entropy: Callable[[int], bytes],
         services: Callable[[Context], Context] = lambda context: context,
         blobs: Blobs | None = None,
+        queue_limit: int = 100_000,
     ) -> None:
+        """`queue_limit` is how many deliveries may wait for their start before further ones are refused."""
         self._store, self._registry, self._clock = store, registry, clock
         self.deliveries = Deliveries(
-            store, runtime, definitions, clock, entropy=entropy, blobs=blobs, on_pause=self._hush
+            store,
+            runtime,
+            definitions,
+            clock,
+            entropy=entropy,
+            blobs=blobs,
+            on_pause=self._hush,
+            queue_limit=queue_limit,
         )
         self.router: Router[Registered] = Router()
         self._scheduler = Scheduler(self.deliveries, clock)
@@ -107,11 +117,13 @@ class Triggers:
         async with self._loading:
             rows = await asyncio.to_thread(stored.live, self._store, workflow_id)
             open_ = await asyncio.to_thread(stored.running, self._store, workflow_id)
-            waiting = await asyncio.to_thread(stored.buffered, self._store, workflow_id)
+            waiting = await asyncio.to_thread(stored.waiting, self._store, workflow_id)
             failed = await asyncio.to_thread(stored.failed, self._store, workflow_id)
             self._drop(workflow_id, {live.trigger.id for live in rows})
             taken = [trigger for live in rows if (trigger := self._take(live)) is not None]
-            self._restore(open_, waiting)
+            self._restore(open_, [(id, pk) for id, pk, decision in waiting if decision is Decision.BUFFERED])
+            if not workflow_id:
+                await self._take_up([(id, pk) for id, pk, decision in waiting if decision is Decision.RECEIVED])
             for id, execution_id in failed:
                 if (trigger := self._registered.get(id)) is not None and not trigger.row.paused:
                     await self.deliveries.pause(trigger, f"execution {execution_id} failed")
@@ -155,6 +167,16 @@ class Triggers:
             trigger = self._registered.get(id)
             if trigger is not None and (trigger.follows or trigger.buffered):
                 self.deliveries.follow(trigger, execution_id)
+
+    async def _take_up(self, received: Iterable[tuple[str, int]]) -> None:
+        """What the last life has received and not started; only a new life does not know of it."""
+        for id, pk in received:
+            row = await asyncio.to_thread(stored.event, self._store, pk)
+            trigger = self._registered.get(id)
+            if row is not None and trigger is not None:
+                self.deliveries.intake.add(trigger, row, None)
+            elif row is not None:
+                await self.deliveries.give_up(row, "the trigger was removed before its turn")
 
     def _plug(self, trigger: Registered) -> None:
         """Lets it fire."""

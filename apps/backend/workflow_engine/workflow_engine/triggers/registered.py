@@ -17,7 +17,7 @@ MODES = {"trigger": 2, "webhook": 3, "schedule": 4}
 """Numbers of engine.v1.ExecutionMode."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Registered:
     """A trigger of a published workflow."""
 
@@ -87,6 +87,11 @@ class Registered:
     def follows(self) -> bool:
         """It has to know when its executions end."""
         return self.overlap != "allow" or self.row.pause_on_failure
+
+    @property
+    def takes_all(self) -> bool:
+        """Whatever comes starts an execution, whatever else runs."""
+        return not (self.follows or self.row.condition or self.row.paused)
 
     @property
     def may_go_on(self) -> bool:
