@@ -4,8 +4,10 @@ from alembic import context
 from sqlalchemy import text
 
 from workflow_engine.models import (  # noqa: F401  (they register their tables)
+    account,
     credential,
     execution,
+    memory,
     task,
     trigger,
     workflow,

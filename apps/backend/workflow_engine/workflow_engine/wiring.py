@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.secrets import Keyring
+from workflow_engine.models.memories import Memories
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.ai_agent.conversation.providers import models_of
@@ -20,6 +21,7 @@ from workflow_engine.runtime.commands import AllowedCommands
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
+from workflow_engine.runtime.embedding import LocalEmbedder
 from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
@@ -43,6 +45,8 @@ class World:
     files: FolderFiles | None
     commands: AllowedCommands
     models: Models
+    memories: Memories
+    embedder: LocalEmbedder
     runtime: list[Runtime] = field(default_factory=list["Runtime"])
     """What carries out executions, once there is one."""
 
@@ -59,6 +63,8 @@ class World:
             workflows=self._workflows(context),
             mcp_servers=self.settings.mcp_servers,
             models=self.models,
+            memories=self.memories,
+            embedder=self.embedder,
         )
 
     def _workflows(self, context: Context) -> Workflows | None:
@@ -91,6 +97,8 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
     """The world behind `store`; `stack` closes what it opens."""
     http = EgressClient(allow=settings.egress_allow)
     stack.push_async_callback(http.close)
+    embedder = LocalEmbedder()
+    stack.push_async_callback(embedder.close)
     return World(
         settings=settings,
         clock=clock,
@@ -104,4 +112,6 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         files=FolderFiles(settings.files_root) if settings.files_root else None,
         commands=AllowedCommands(settings.execute_allow),
         models=models_of(settings),
+        memories=Memories(store, clock),
+        embedder=embedder,
     )

@@ -19,6 +19,7 @@ from workflow_engine.models import (  # noqa: F401  (they register their tables)
     account,
     credential,
     execution,
+    memory,
     task,
     trigger,
     workflow,

@@ -174,6 +174,81 @@ class CommandResult:
     stderr: bytes
 
 
+class Memories(Protocol):
+    """What is remembered, by space; see nodes.memory.space. `limit` counts rows."""
+
+    async def turns(self, space: str, limit: int) -> list[tuple[int, str, str]]:
+        """The last turns of a conversation, oldest first: number, role, text."""
+        ...
+
+    async def add_turns(self, space: str, turns: Sequence[tuple[str, str]], key: str) -> None:
+        """Adds (role, text), once for each `key`."""
+        ...
+
+    async def fold_turns(self, space: str, upto: int, summary: str) -> None:
+        """Puts `summary` in the place of all turns up to number `upto`."""
+        ...
+
+    async def forget_turns(self, space: str) -> int: ...
+    async def value(self, space: str, key: str) -> tuple[Any] | None:
+        """The value, as a tuple of one; None when there is none."""
+        ...
+
+    async def values(self, space: str, prefix: str, limit: int) -> list[tuple[str, Any]]: ...
+    async def put_value(self, space: str, key: str, value: Any) -> None: ...
+    async def delete_value(self, space: str, key: str) -> bool: ...
+    async def document(self, space: str, id: str) -> dict[str, Any] | None:
+        """`id`, `text` and `details`."""
+        ...
+
+    async def documents(self, space: str, limit: int) -> list[dict[str, Any]]:
+        """Without their text."""
+        ...
+
+    async def put_document(self, space: str, id: str, said: str, details: Mapping[str, Any]) -> None: ...
+    async def delete_document(self, space: str, id: str) -> bool: ...
+    async def put_passages(
+        self, space: str, document: str, model: str, passages: Sequence[tuple[str, Mapping[str, Any], Sequence[float]]]
+    ) -> None:
+        """Replaces all passages of a document by these: text, details, vector of the named model."""
+        ...
+
+    async def delete_passages(self, space: str, document: str) -> int:
+        """All of a document, or of the whole space when `document` is empty."""
+        ...
+
+    async def nearest(
+        self, space: str, model: str, vector: Sequence[float], limit: int
+    ) -> list[tuple[str, str, dict[str, Any], float]]:
+        """The passages nearest to `vector`, nearest first: document, text, details, cosine similarity."""
+        ...
+
+    async def put_facts(self, space: str, facts: Sequence[tuple[str, str, str, Mapping[str, Any]]]) -> None:
+        """Edges of a graph: subject, relation, object, details."""
+        ...
+
+    async def facts(
+        self, space: str, *, subject: str = "", relation: str = "", object: str = "", about: str = "", limit: int
+    ) -> list[tuple[str, str, str, dict[str, Any]]]:
+        """Edges that fit all that is given; `about` is either end."""
+        ...
+
+    async def delete_facts(self, space: str, subject: str, relation: str, object: str) -> int: ...
+
+
+class Embedder(Protocol):
+    """A model on this machine that says where a text lies among all that can be said."""
+
+    @property
+    def model(self) -> str:
+        """Its name: only vectors of one model can be compared."""
+        ...
+
+    async def embed(self, texts: Sequence[str], *, is_query: bool) -> list[list[float]]:
+        """A vector of length one for each text. Raises NodeFailure."""
+        ...
+
+
 class Workflows(Protocol):
     """Published workflows, for nodes that run one and wait for it."""
 
@@ -196,11 +271,15 @@ class Context:
     depth: int = 0
     """How many executions stand above this one."""
     timezone: str = "UTC"
+    user_id: str = ""
+    """Who owns the execution; what is remembered is theirs."""
     http: HttpClient | None = None
     blobs: Blobs | None = None
     credentials: Credentials | None = None
     sandbox: Sandbox | None = None
     models: Models = field(default_factory=Models)
+    memories: Memories | None = None
+    embedder: Embedder | None = None
     files: Folder | None = None
     commands: Commands | None = None
     workflows: Workflows | None = None

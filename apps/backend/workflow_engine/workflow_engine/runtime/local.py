@@ -539,7 +539,8 @@ class LocalRuntime:
 
     def _context(self, live: _Live, now: int) -> Context:
         plan = live.state.plan
-        return self._services(Context(live.row.id, live.row.workflow_id, now, live.state.depth, plan.timezone))
+        row, depth = live.row, live.state.depth
+        return self._services(Context(row.id, row.workflow_id, now, depth, plan.timezone, row.user_id))
 
     def _abort(self, live: _Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -58,7 +58,7 @@ class Model(Node[ModelParameters]):
         return Emit(emit({"text": reply.text}).outputs, usage=reply.usage)
 
 
-async def secret_of(call: Call[ModelParameters]) -> dict[str, object] | None:
+async def secret_of(call: Call[Any]) -> dict[str, object] | None:
     """The credential in the slot `model`, if there is one."""
     id = call.node.credentials.get(KEY.name)
     if not id:

@@ -27,9 +27,19 @@ class MemoryNode(Node[P]):
         """What was said before, oldest first. Raises NodeFailure."""
         raise NotImplementedError
 
-    async def remember(self, call: Call[P], turns: Sequence[Turn], key: str) -> None:
-        """Adds to it, once for the same `key`. Raises NodeFailure."""
+    async def remember(self, call: Call[P], turns: Sequence[Turn], key: str, steps: Steps) -> None:
+        """Adds to it, once for the same `key`; what that takes is kept in `steps`. Raises NodeFailure."""
         raise NotImplementedError
+
+
+class MemoryAction(Node[P]):
+    """Base of node types that read and write a memory; agents can use them as tools, like actions."""
+
+    effect: ClassVar[Effect] = Effect.IDEMPOTENT
+
+    @property
+    def is_action(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,8 @@ class Remembering:
         step = f"remember:{self.part.node.id}"
         if step not in steps:
             call = self.part.call()
-            await self._memory.remember(call, [Turn("user", prompt), Turn("assistant", answer)], call.idempotency_key)
+            turns = [Turn("user", prompt), Turn("assistant", answer)]
+            await self._memory.remember(call, turns, call.idempotency_key, steps.within(step))
             await steps.put(step, True)
 
 

@@ -81,9 +81,8 @@ class Activities:
         state = State(plan, wanted.execution_id, started_at=wanted.started_at, depth=wanted.depth)
         state.outputs = {(each.node, each.path): each.outputs for each in wanted.seen}
         task = Perform((wanted.node, wanted.path), plan.nodes[wanted.node], wanted.work)
-        context = self._services(
-            Context(wanted.execution_id, wanted.workflow_id, self._clock.now_ms(), wanted.depth, plan.timezone)
-        )
+        now, id = self._clock.now_ms(), wanted.execution_id
+        context = self._services(Context(id, wanted.workflow_id, now, wanted.depth, plan.timezone, wanted.user_id))
         async with _heart(), self._outbox(wanted.execution_id) as outbox:
             several = sum(map(len, wanted.work.inputs.values())) > 1
             on_item = outbox.item_done(task, self._clock) if several else None

@@ -70,6 +70,7 @@ class Attempt(msgspec.Struct, array_like=True):
     seen: list[Seen]
     journal: Batch | None = None
     """To be stored on the way: it saves a round of its own."""
+    user_id: str = ""
 
 
 class Attempted(msgspec.Struct, array_like=True):

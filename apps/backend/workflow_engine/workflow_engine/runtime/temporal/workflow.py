@@ -256,8 +256,8 @@ class ExecutionWorkflow:
         self.changed = True
 
     def _context(self) -> Context:
-        plan = self.state.plan
-        return Context(self.row.id, self.row.workflow_id, _now(), self.state.depth, plan.timezone)
+        row, plan = self.row, self.state.plan
+        return Context(row.id, row.workflow_id, _now(), self.state.depth, plan.timezone, row.user_id)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -359,6 +359,7 @@ class ExecutionWorkflow:
             work=work,
             seen=list(_seen(state, node, key[1])),
             journal=journal,
+            user_id=row.user_id,
         )
 
     # families

@@ -1,4 +1,4 @@
-"""The command line: `workflow-engine serve`, `workflow-engine keys rotate`."""
+"""The server itself: `serve`, and `worker`."""
 
 from __future__ import annotations
 
@@ -10,35 +10,29 @@ from typing import Annotated, Any
 
 import typer
 
-from workflow_engine import keys
 from workflow_engine.core import interpreter
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import configure
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, help=__doc__)
-app.add_typer(keys.app, name="keys")
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(serve)
+    app.command()(worker)
 
 
-@app.callback()
-def main() -> None:
-    """A protobuf-first, durable workflow engine."""
-
-
-@app.command()
 def serve(
     reload: Annotated[bool, typer.Option(help="Start anew whenever the code changes.")] = False,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
-    """Serve gRPC until the process is told to stop."""
+    """Serve gRPC and HTTP until the process is told to stop."""
     if reload:
         from watchfiles import run_process
 
-        run_process(Path(__file__).parent, target=_serve, args=(log_level,))
+        run_process(Path(__file__).parent.parent, target=_serve, args=(log_level,))
     else:
         _serve(log_level)
 
 
-@app.command()
 def worker(
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
@@ -70,7 +64,3 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         import uvloop
 
         uvloop.run(work)
-
-
-if __name__ == "__main__":
-    app()
