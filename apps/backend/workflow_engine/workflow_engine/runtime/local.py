@@ -353,7 +353,8 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
-                is_over = row.status >= Status.SUCCESS
+                # In memory it may have ended before that is stored.
+                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
                         yield seq, event
