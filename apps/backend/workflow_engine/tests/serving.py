@@ -107,15 +107,17 @@ async def serving(
 
 
 class ServerProcess:
-    """`workflow-engine serve`, as a person would run it."""
+    """`workflow-engine serve`, or another command, as a person would run it."""
 
-    def __init__(self, url: str, folder: Path, port: int | None = None, **environment: str) -> None:
+    def __init__(
+        self, url: str, folder: Path, port: int | None = None, command: str = "serve", **environment: str
+    ) -> None:
         self.port = port or free_port()
         self.http_port = free_port()
         self._said: list[str] = []
         self._more = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workflow_engine.cli", "serve"],
+            [sys.executable, "-m", "workflow_engine.cli", command],
             env=os.environ
             | {"DATABASE_URL": url, "DATA_DIR": str(folder), "GRPC_PORT": str(self.port)}
             | {"GRPC_HOST": "127.0.0.1", "HTTP_PORT": str(self.http_port), "EGRESS_ALLOW": ",".join(LOOPBACK)}

@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.routing import BaseRoute
 
+from workflow_engine import replicas
 from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
@@ -129,7 +130,9 @@ async def start(
         links = Links(Signer("task links", *settings.secret_keys), public_url)
         notifier = Notifier(store, registry, clock, there.services, links.make)
         runtime: Runtime
-        if settings.engine_runtime == "temporal":
+        on_temporal = settings.engine_runtime == "temporal"
+        shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if on_temporal else {}
+        if on_temporal:
             from workflow_engine.worker import temporal_runtime
 
             store.share()
@@ -171,6 +174,7 @@ async def start(
             services=there.services,
             blobs=there.blobs,
             queue_limit=settings.queue_limit,
+            **shared,
         )
         scope = Scope(store)
         calls = Calls(door, scope, audit)
@@ -192,7 +196,7 @@ async def start(
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
-            "AIAgentService": AIAgentService(backend, there.services),  # type: ignore[abstract]
+            "AIAgentService": AIAgentService(backend, there.services),
             "IntegrationService": integrations,
             "TriggerService": TriggerService(backend, desk, links, listeners, public_url),
             "AuthService": AuthService(people, sign_in.START if settings.oidc_client_id and door.issuer else ""),
@@ -238,6 +242,8 @@ async def start(
         stack.push_async_callback(triggers.close)
         retention.open()
         stack.push_async_callback(retention.close)
+        if on_temporal:
+            await replicas.join(store, triggers, stack)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()

@@ -20,7 +20,10 @@ from workflow_engine.engine.events import (
     PauseRequested,
     ResumeRequested,
     SignalReceived,
+    TaskAnswered,
 )
+from workflow_engine.engine.tasks import Answer
+from workflow_engine.models import tasks
 from workflow_engine.models.store import ExecutionFilter, Status
 from workflow_engine.nodes.spec import Emit, NodeFailure
 from workflow_engine.runtime.contract import RuntimeFailure, Start
@@ -121,6 +124,25 @@ class TestTelling:
                 await engine.runtime.send(id, CancelRequested(at=0))
                 assert (await engine.end(id)).status == "CANCELED"
                 assert (await engine.row(id)).status is Status.CANCELED
+
+    async def test_a_task_is_there_while_its_run_waits_and_is_answered_once(self, place: Place) -> None:
+        approval = {"id": "ask", "type": "human.approval", "parameters": {"title": "Shall we?"}}
+        drawing = {
+            "nodes": [{"id": "start", "type": "trigger.manual"}, approval, {"id": "yes", "type": "flow.no_op"}],
+            "connections": ["start -> ask", "ask.approved -> yes"],
+        }
+        async with life(place, World().registry()) as engine:
+            id = await engine.start(drawing)
+            await until_status(engine, id, Status.WAITING)
+            [found] = tasks.page(engine.store, execution_id=id, limit=10)
+            assert (found.status, found.task.title) == ("open", "Shall we?")
+            answer = Answer(task=found.task.id, at=1, by="me", data={"approved": True}, files={}, via="rpc")
+            answers = [TaskAnswered(at=1, node="ask", answer=answer)] * 2
+            taken = await asyncio.gather(*(engine.runtime.send(id, each) for each in answers), return_exceptions=True)
+            assert taken.count(True) == 1, taken
+            assert (await engine.end(id)).status == "SUCCESS"
+            [after] = tasks.page(engine.store, execution_id=id, limit=10)
+        assert (after.status, [each.by for each in after.answers]) == ("answered", ["me"])
 
 
 class TestTime:

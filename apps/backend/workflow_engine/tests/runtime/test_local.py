@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clock import ManualClock
+from tests.engine.rig import AnyParameters
 from tests.runtime.engine import World, engine, records
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import (
@@ -20,7 +21,9 @@ from workflow_engine.engine.events import (
     SignalReceived,
     TimerFired,
 )
+from workflow_engine.engine.shape import Effect
 from workflow_engine.models.store import ExecutionFilter, Status, StoreUnavailable
+from workflow_engine.nodes.spec import Call, Node, Result, emit
 from workflow_engine.runtime import local
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
@@ -71,6 +74,25 @@ class TestCrashes:
             assert await second.runtime.send(id, resolved)
             assert (await second.end(id)).status == "SUCCESS"
         assert world.done.count(f"{id}:charge") == 1
+
+    async def test_what_can_not_be_written_down_fails_the_node_and_hangs_nobody(self, database_url: str) -> None:
+        class Strange(Node[AnyParameters]):
+            """Gives what is no JSON."""
+
+            type = "action.strange"
+            summary = "Gives what is no JSON."
+            effect = Effect.AT_MOST_ONCE
+
+            async def run(self, call: Call[AnyParameters]) -> Result:
+                return emit({"made": object()})
+
+        registry = World().registry()
+        registry.add(Strange())
+        async with engine(database_url, World(), registry=registry) as one:
+            ended = await one.end(await one.start(chain({"id": "odd", "type": "action.strange"})))
+        assert ended.failure
+        assert (ended.failure.reason, ended.failure.node) == ("NODE_CRASHED", "odd")
+        assert "can not be stored" in ended.failure.message
 
     async def test_a_timer_survives_and_fires_late_rather_than_never(self, database_url: str) -> None:
         world, clock = World(), ManualClock()

@@ -1,57 +1,117 @@
-"""PostgreSQL tells us which journals have grown, whoever wrote them."""
+"""What processes that share a PostgreSQL tell each other through it, and which one of them leads."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from workflow_engine.core.logging import get_logger
-from workflow_engine.models.projection import CHANNEL
 
 log = get_logger(__name__)
 LONGEST_DELAY = 5.0
-"""Seconds between tries to listen again."""
+"""Seconds between tries to reach the database again."""
+PULSE = 5.0
+"""Seconds between looks whether a connection is still there."""
+LEADER = 0x6C65_6164_6572_0000
+"""The advisory lock's number: `leader` in ASCII."""
 
 
-class Notices:
-    """Calls back, in the running loop, with the pk of each journal that has grown.
+def notify(connection: Connection, channel: str, payload: str) -> None:
+    """Tells all who listen, once the transaction is committed."""
+    connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
 
-    After a lost connection it calls back with None: whatever may have been missed has to be looked for.
-    """
 
-    def __init__(self, url: URL, told: Callable[[int | None], None]) -> None:
+class _Watch:
+    """A connection of its own that is made anew whenever it is lost."""
+
+    def __init__(self, url: URL) -> None:
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._told = told
-        self._listening: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Returns once it listens."""
-        self._listening = asyncio.create_task(self._listen())
-        await self._ready.wait()
+    def _start(self) -> None:
+        self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
+        if self._running is not None:
+            self._running.cancel()
             with suppress(asyncio.CancelledError):
-                await self._listening
+                await self._running
 
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         delay = 0.1
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
                     delay = 0.1
-                    self._ready.set()
-                    self._told(None)
-                    async for notice in connection.notifies():
-                        self._told(int(notice.payload))
+                    await self._use(connection)
             except (psycopg.Error, OSError) as error:
-                log.warning("notices_lost", error=str(error), again_in=delay)
+                log.warning("database_lost", watch=type(self).__name__, error=str(error), again_in=delay)
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
+
+    async def _use(self, connection: psycopg.AsyncConnection) -> None:
+        raise NotImplementedError
+
+
+class Notices(_Watch):
+    """Calls back, in the running loop, with what is told on each channel.
+
+    After a lost connection every channel is called back with None: whatever may have been missed has to be looked for.
+    """
+
+    def __init__(self, url: URL, channels: Mapping[str, Callable[[str | None], None]]) -> None:
+        super().__init__(url)
+        self._channels = channels
+        self._ready = asyncio.Event()
+
+    async def open(self) -> None:
+        """Returns once it listens."""
+        self._start()
+        await self._ready.wait()
+
+    async def _use(self, connection: psycopg.AsyncConnection) -> None:
+        for channel in self._channels:
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        self._ready.set()
+        for told in self._channels.values():
+            told(None)
+        async for notice in connection.notifies():
+            self._channels[notice.channel](notice.payload)
+
+
+class Leadership(_Watch):
+    """One of all processes leads; when it dies another one does.
+
+    `lead` and `follow` are called in turn. For a moment after a lost connection two may believe that they lead: what a
+    leader does must bear that.
+    """
+
+    def __init__(self, url: URL, lead: Callable[[], Awaitable[None]], follow: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(url)
+        self._lead, self._follow = lead, follow
+
+    def open(self) -> None:
+        """Returns at once; it may take until another process ends."""
+        self._start()
+
+    async def _use(self, connection: psycopg.AsyncConnection) -> None:
+        await connection.execute("SELECT pg_advisory_lock(%s)", [LEADER])
+        async with self._leading():
+            while True:
+                await asyncio.sleep(PULSE)
+                await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncIterator[None]:
+        log.info("leads")
+        await self._lead()
+        try:
+            yield
+        finally:
+            await self._follow()

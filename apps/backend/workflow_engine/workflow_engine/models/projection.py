@@ -12,17 +12,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from workflow_engine.engine.items import blob_digests
+from workflow_engine.engine.state import address
+from workflow_engine.engine.tasks import TaskChange
 from workflow_engine.models.execution import BlobReference, ExecutionEvent, WorkflowExecution
-from workflow_engine.models.script import CHANGING, summary
+from workflow_engine.models.notices import notify
+from workflow_engine.models.script import CHANGING, PostgresScript, summary
 from workflow_engine.models.store import ExecutionRow, Store, Write, WriteRefused
+from workflow_engine.models.tasks import saving
 
 CHANNEL = "workflow_engine_journal"
 """PostgreSQL notifies here, with the pk, whenever a journal has grown."""
 ROW = WorkflowExecution.__table__.columns
+SCRIPT = PostgresScript()
 
 
 class Batch(msgspec.Struct):
@@ -31,6 +36,8 @@ class Batch(msgspec.Struct):
     row: ExecutionRow
     first: int
     events: list[bytes]
+    tasks: list[tuple[int, int, TaskChange]] = []
+    """What became of tasks: (number of the event that made it so, when, how they stand)."""
 
     @property
     def last(self) -> int:
@@ -53,6 +60,7 @@ async def project(store: Store, batches: Sequence[Batch], along: Sequence[Write]
 def _project(connection: Connection, batch: Batch) -> int:
     row = batch.row
     pk = _pk(connection, row) if batch.first == 1 else row.pk
+    stored = connection.execute(select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)).scalar()
     if batch.events:
         connection.execute(
             upsert(ExecutionEvent).on_conflict_do_nothing(),
@@ -63,15 +71,17 @@ def _project(connection: Connection, batch: Batch) -> int:
                 upsert(BlobReference).on_conflict_do_nothing(),
                 [{"execution_pk": pk, "digest": digest} for digest in named],
             )
-    newest = connection.execute(select(func.max(ExecutionEvent.seq)).where(ExecutionEvent.execution_pk == pk)).scalar()
-    if newest is None or newest <= batch.last:
+    if stored is None or stored <= batch.last:
         values = _values(row)
-        connection.execute(
-            update(WorkflowExecution)
-            .where(ROW.pk == pk)
-            .values({name: values[name] for name in CHANGING if name != "pk"})
-        )
-    connection.execute(text("SELECT pg_notify(:channel, :pk)"), {"channel": CHANNEL, "pk": str(pk)})
+        changing = {name: values[name] for name in CHANGING if name != "pk"}
+        connection.execute(update(WorkflowExecution).where(ROW.pk == pk).values(changing))
+    # A task is written with its event, and never again: its notices may have been sent since.
+    fresh = [(at, change) for seq, at, change in batch.tasks if seq > (stored or 0)]
+    if fresh:
+        known = msgspec.structs.replace(row, pk=pk)
+        saves = [saving(known, change, address(change.node, change.path), at) for at, change in fresh]
+        SCRIPT.save_tasks(connection.connection.cursor(), saves)
+    notify(connection, CHANNEL, str(pk))
     return pk
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from workflow_engine.core.redaction import Redactor
+from workflow_engine.core.redaction import SHORTEST_IN_DATA, Redactor
 from workflow_engine.engine.events import (
     AnyEvent,
     AttemptFailed,
@@ -323,7 +323,21 @@ class _Attempt:
                 parts=self.parts(self.node, item, index, key) if self.node.parts else {},
             )
         )
-        return result if isinstance(result, Result) else await result
+        return self.told(result if isinstance(result, Result) else await result)
+
+    def told(self, result: Result) -> Result:
+        """The result without the secrets that the attempt was given: some peers repeat what they were sent."""
+        secrets = self.context.handed_out
+        if secrets.is_empty:
+            return result
+        match result:
+            case Emit():
+                outputs = {port: [_masked(item, secrets) for item in items] for port, items in result.outputs.items()}
+                return msgspec.structs.replace(result, outputs=outputs)
+            case Suspend():
+                return msgspec.structs.replace(result, data=secrets.value(result.data, SHORTEST_IN_DATA))
+            case _:
+                return result
 
     def parts(self, binder: PlanNode, item: Item, index: int, key: str) -> dict[str, list[Part]]:
         """What `binder` binds, ready to be called for one item."""
@@ -361,7 +375,10 @@ class _Attempt:
         mine = {key.removeprefix(prefix): value for key, value in done.items() if key.startswith(prefix)}
         if on_step is None:
             return Steps(mine)
-        return Steps(mine, lambda key, value, usage: on_step(prefix + key, value, usage))
+        secrets = self.context.handed_out
+        return Steps(
+            mine, lambda key, value, usage: on_step(prefix + key, secrets.value(value, SHORTEST_IN_DATA), usage)
+        )
 
     def parameters(self, item: Item, index: int) -> Parameters:
         # A tool that is tried by itself finds the arguments in its item.
@@ -438,6 +455,10 @@ def shown(item: Item) -> dict[str, Any]:
         "json": item.json,
         "binary": {slot: msgspec.structs.asdict(ref) for slot, ref in item.binary.items()},
     }
+
+
+def _masked(item: Item, secrets: Redactor) -> Item:
+    return msgspec.structs.replace(item, json=secrets.value(item.json, SHORTEST_IN_DATA))
 
 
 def _with_lineage(result: Result, index: int) -> Result:

@@ -111,8 +111,13 @@ class Runtime(Protocol):
         """Why an execution has not been let in yet; None when it has, or the runtime can not tell."""
         ...
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        """Runs one node on `input`, storing nothing; `outputs` stand for what other nodes, by name, delivered."""
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        """Runs one node on `input`, storing no execution, on behalf of `user_id`.
+
+        `outputs` stand for what other nodes, by name, delivered.
+        """
         ...
 
     def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:

@@ -339,8 +339,10 @@ class LocalRuntime:
         pk = self._ids.get(execution_id)
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services)
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)

@@ -21,6 +21,7 @@ async def try_node(
     outputs: Mapping[str, Outputs],
     clock: Clock,
     services: Callable[[Context], Context],
+    user_id: str = "",
 ) -> History:
     """See Runtime.try_node."""
     state, history, now = machine.new(plan), History(plan), clock.now_ms()
@@ -29,6 +30,6 @@ async def try_node(
     history.feed(started)
     state.outputs = {(plan.by_name[name], ()): ports for name, ports in outputs.items() if name in plan.by_name}
     for task in machine.decide(state, now).perform:
-        context = services(Context("test", plan.workflow_id, now, timezone=plan.timezone))
+        context = services(Context("test", plan.workflow_id, now, timezone=plan.timezone, user_id=user_id))
         history.feed(await perform(state, task, context, clock.now_ms))
     return history

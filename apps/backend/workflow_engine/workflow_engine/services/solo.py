@@ -9,6 +9,7 @@ from workflow_engine.engine.history import RunRecord
 from workflow_engine.engine.items import Item
 from workflow_engine.engine.plan import build
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.utils.structs import to_struct
@@ -37,7 +38,7 @@ async def run_alone(
         ]
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]}: {wrong[0][1]}{more}", violations=wrong)
-    history = await backend.runtime.try_node(built.plan, NODE, [item or Item()], {})
+    history = await backend.runtime.try_node(built.plan, NODE, [item or Item()], {}, current().user_id)
     return history.runs[built.plan.by_id[NODE], ()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from workflow_engine.engine.items import Item
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.errors import ServiceError
 
@@ -29,6 +30,7 @@ class Testing:
             request.node_id,
             wire.items_from_proto(request.input) or [Item()],
             wire.outputs_by_node(request.node_outputs),
+            current().user_id,
         )
         record = history.runs[plan.by_id[request.node_id], ()]
         message = record.failure.message if record.failure else record.status

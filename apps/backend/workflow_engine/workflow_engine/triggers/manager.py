@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +27,10 @@ from workflow_engine.triggers.sources import Sources
 log = get_logger(__name__)
 
 
+async def _nobody(workflow_id: str) -> None:
+    """There is no other process to tell."""
+
+
 class Triggers:
     """Construct it, `open` it once the runtime is open, `close` it before the runtime is closed.
 
@@ -45,8 +49,15 @@ class Triggers:
         services: Callable[[Context], Context] = lambda context: context,
         blobs: Blobs | None = None,
         queue_limit: int = 100_000,
+        leads: bool = True,
+        tell: Callable[[str], Awaitable[None]] = _nobody,
     ) -> None:
-        """`queue_limit` is how many deliveries may wait for their start before further ones are refused."""
+        """`queue_limit` is how many deliveries may wait for their start before further ones are refused.
+
+        Where there are several processes, all answer HTTP and one `leads`: schedules and sources are its work. The
+        others are told, by `tell`, of which workflow the triggers have changed.
+        """
+        self._leads, self._tell = leads, tell
         self._store, self._registry, self._clock = store, registry, clock
         self.deliveries = Deliveries(
             store,
@@ -88,6 +99,22 @@ class Triggers:
     async def reload(self, workflow_id: str) -> None:
         """Takes up what has been stored about a workflow's triggers; to be called after each change of them."""
         await self._load(workflow_id)
+        await self._tell(workflow_id)
+
+    async def heard(self, workflow_id: str) -> None:
+        """Takes up what another process has stored about a workflow's triggers; or about any, when it is empty."""
+        await self._load(workflow_id)
+
+    async def lead(self) -> None:
+        """From now on schedules and sources are this process's work."""
+        self._leads = True
+        await self._load("")
+
+    async def follow(self) -> None:
+        """From now on they are another's."""
+        self._leads = False
+        for trigger in self._registered.values():
+            self._hush(trigger)
 
     async def close(self) -> None:
         await self._scheduler.close()
@@ -185,7 +212,7 @@ class Triggers:
             trigger.routes = kind.routes(trigger.parameters, trigger.id)
             for route in trigger.routes:
                 self.router.add(route, trigger)
-        if trigger.row.paused:
+        if trigger.row.paused or not self._leads:
             return
         if isinstance(kind, ScheduleTrigger):
             self._scheduler.add(trigger)

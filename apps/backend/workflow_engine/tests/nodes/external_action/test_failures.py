@@ -27,17 +27,18 @@ def secret(node: Service[Any]) -> dict[str, Any]:
 
 def action(node: Service[Any]) -> dict[str, Any]:
     """The example, with values in place of expressions."""
-    return _plain(node.example["action"])  # type: ignore[no-any-return]
+    return plain(node.example["action"])  # type: ignore[no-any-return]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Values in place of expressions."""
     match value:
         case str():
             return "x@example.com" if "{{" in value else value
         case dict():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: plain(each) for name, each in value.items()}
         case list():
-            return [_plain(each) for each in value]
+            return [plain(each) for each in value]
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from workflow_engine.engine.items import Item, Json
 from workflow_engine.engine.shape import MAIN, Port, PortKind
 from workflow_engine.engine.tasks import APPROVED
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
-from workflow_engine.nodes.ai_agent.conversation.loop import Conversation, Pending, Use
+from workflow_engine.nodes.ai_agent.conversation.loop import Conversation, Pending, Turn, Use
 from workflow_engine.nodes.ai_agent.thinking import MODEL_PORT, Text, Thinking, ThinkingParameters, model_of
 from workflow_engine.nodes.flow.durations import Duration
 from workflow_engine.nodes.human.asking import approval
@@ -75,20 +76,9 @@ class Agent(Thinking[AgentParameters]):
     async def run(self, call: Call[AgentParameters]) -> Emit | Suspend:
         asked = call.parameters
         memories = [Remembering(part) for part in call.parts.get("memory", ())]
-        conversation = Conversation(
-            model=await model_of(call),
-            prompt=asked.prompt,
-            instructions=asked.system_prompt,
-            history=[turn for memory in memories for turn in await memory.recall(call.steps, asked.prompt)],
-            tools=[*await tools_of(call), *await retriever_tools(call)],
-            output=asked.output_schema,
-            repairs=asked.max_repairs,
-            ledger=Ledger(asked.limits),
-            steps=call.steps,
-            needs_approval=lambda tool: "*" in asked.needs_approval or tool in asked.needs_approval,
-            decisions=_decisions(call),
-            repeats_unknown=call.node.on_unknown,
-        )
+        history = [turn for memory in memories for turn in await memory.recall(call.steps, asked.prompt)]
+        conversation = await self.conversation(call, asked.prompt, history)
+        conversation.decisions = _decisions(call)
         answer = await conversation.run()
         if isinstance(answer, Pending):
             return _ask_people(call, answer)
@@ -102,6 +92,23 @@ class Agent(Thinking[AgentParameters]):
             "usage": answer.ledger.total,
         }
         return Emit({"main": [Item(record)]}, usage=answer.ledger.total)
+
+    async def conversation(self, call: Call[AgentParameters], prompt: str, history: Sequence[Turn]) -> Conversation:
+        """What it is to do about `prompt`, and with what. Raises NodeFailure."""
+        asked = call.parameters
+        return Conversation(
+            model=await model_of(call),
+            prompt=prompt,
+            instructions=asked.system_prompt,
+            history=history,
+            tools=[*await tools_of(call), *await retriever_tools(call)],
+            output=asked.output_schema,
+            repairs=asked.max_repairs,
+            ledger=Ledger(asked.limits),
+            steps=call.steps,
+            needs_approval=lambda tool: "*" in asked.needs_approval or tool in asked.needs_approval,
+            repeats_unknown=call.node.on_unknown,
+        )
 
 
 def _decisions(call: Call[AgentParameters]) -> dict[str, bool]:

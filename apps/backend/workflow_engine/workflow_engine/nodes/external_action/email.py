@@ -96,7 +96,7 @@ class Email(Node[EmailParameters]):
             raise _failure(error, secret["host"], sent=sent) from None
         except (OSError, TimeoutError) as error:
             raise _lost(error, secret["host"], sent=sent) from None
-        told = {"message_id": made["Message-ID"], "refused": {each: str(why) for each, why in refused.items()}}
+        told = {"message_id": str(made["Message-ID"]), "refused": {each: str(why) for each, why in refused.items()}}
         return Emit({"main": [Item({**call.item.json, "email": told}, call.item.binary)]})
 
 

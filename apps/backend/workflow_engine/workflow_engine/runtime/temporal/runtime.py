@@ -25,7 +25,7 @@ from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Items, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.models.notices import Notices
-from workflow_engine.models.projection import Batch
+from workflow_engine.models.projection import CHANNEL, Batch
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
@@ -64,7 +64,7 @@ class TemporalRuntime:
         self._services, self._entropy, self._blobs = services, entropy, blobs
         self._task_queue = task_queue
         self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._notices = Notices(store.url, self._grown)
+        self._notices = Notices(store.url, {CHANNEL: self._grown})
         self._closing = False
         self._looking: asyncio.Task[None] | None = None
 
@@ -218,8 +218,10 @@ class TemporalRuntime:
     def turn(self, execution_id: str) -> Turn | None:
         return None
 
-    async def try_node(self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs]) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services)
+    async def try_node(
+        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
+    ) -> History:
+        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._stored_row(execution_id)
@@ -241,8 +243,8 @@ class TemporalRuntime:
             if not watchers:
                 self._watchers.pop(row.pk, None)
 
-    def _grown(self, pk: int | None) -> None:
-        found = self._watchers.values() if pk is None else [self._watchers.get(pk, [])]
+    def _grown(self, pk: str | None) -> None:
+        found = self._watchers.values() if pk is None else [self._watchers.get(int(pk), [])]
         for watchers in list(found):
             for grown in watchers:
                 grown.set()

@@ -48,6 +48,7 @@ from workflow_engine.engine.items import Failure
 from workflow_engine.engine.plan import Catalogue, Plan, PlanNode, build
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Work, parse_address
+from workflow_engine.engine.tasks import TaskChange
 from workflow_engine.models.projection import Batch
 from workflow_engine.models.writes import Status
 from workflow_engine.nodes.context import Context
@@ -123,6 +124,8 @@ class ExecutionWorkflow:
         self.state = self._restored(begin)
         self.first, self.unstored = begin.first, list(begin.events)
         """Events that are not known to be stored, from number `first` on."""
+        self.tasks_changed: list[tuple[int, int, TaskChange]] = []
+        """What they did to tasks: (number of the event, when, how a task stands)."""
         self.sent = begin.first - 1
         """The newest event that is on its way to the store."""
         self.shown: Status | None = None
@@ -156,12 +159,19 @@ class ExecutionWorkflow:
             self._feed(event)
 
     @workflow.update(name=names.SEND)
-    def send(self, data: bytes) -> bool:
-        """Whether the event means anything to the execution as it is."""
+    async def send(self, data: bytes) -> bool:
+        """Whether the event means anything to the execution as it is; it can be read when this answers."""
         [event] = load_events(data)
         if self.state.status:
             raise ApplicationError("it has ended", type=names.ENDED, non_retryable=True)
-        return self._feed(event)
+        if not self._feed(event):
+            return False
+        number = self.last
+        while self.first <= number:
+            if self.storing is None:
+                self.storing = self._do(self._store())
+            await asyncio.wait([self.storing])
+        return True
 
     @workflow.signal(name=names.ADMITTED)
     def let_in(self) -> None:
@@ -182,6 +192,8 @@ class ExecutionWorkflow:
     def _record(self, event: AnyEvent) -> None:
         self.unstored.append(encode(event))
         self.state.changes.clear()
+        tasks, self.state.tasks = self.state.tasks, []
+        self.tasks_changed += [(self.last, event.at, each) for each in tasks]
 
     # the loop
 
@@ -211,7 +223,7 @@ class ExecutionWorkflow:
             # No attempt may be under way when the history ends, so none is begun.
             await workflow.wait_condition(lambda: not self.tasks)
             await self._store_all()
-            if not self.tasks:
+            if not self.tasks and workflow.all_handlers_finished():
                 workflow.continue_as_new(BEGIN.dump(self._sequel()))
         if self.admitted:
             await self._decide()
@@ -461,7 +473,7 @@ class ExecutionWorkflow:
             row.ended_at = _now()
             row.failure_summary = state.failure.message if state.failure else ""
         self.sent = self.last
-        return Batch(row, self.first, list(self.unstored))
+        return Batch(row, self.first, list(self.unstored), list(self.tasks_changed))
 
     def _carried(self) -> Batch | None:
         """What an activity may store on its way."""
@@ -472,6 +484,7 @@ class ExecutionWorkflow:
     def _stored(self, last: int, pk: int) -> None:
         if last >= self.first:
             del self.unstored[: last - self.first + 1]
+            self.tasks_changed = [each for each in self.tasks_changed if each[0] > last]
             self.first = last + 1
         self.row.pk = pk
 
@@ -521,6 +534,7 @@ class ExecutionWorkflow:
         self.alarm = self.lag = None
         await workflow.wait_condition(lambda: not self.tasks)
         await self._store_all()
+        await workflow.wait_condition(workflow.all_handlers_finished)
         if self.begin.parent:
             ended = Ended(self.row.id, self.state.status, self.state.output, self.state.failure)
             node, path = parse_address(self.row.parent_address)

@@ -21,7 +21,7 @@ from workflow_engine.engine.state import parse_address
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation, Pending
 from workflow_engine.nodes.ai_agent.conversation.model import LanguageModel
-from workflow_engine.nodes.spec import NodeFailure, Steps
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.services.authoring import drawing
 from workflow_engine.services.authoring.catalogue import Catalogue
@@ -166,6 +166,7 @@ class Author:
 
     async def _asked(self, conversation: Conversation) -> Answer:
         """The answer. A provider that takes no calls for now is asked again after a while."""
+        conversation.ledger = Ledger(LIMITS)
         try:
             answer = await patiently(conversation)
         finally:
@@ -209,11 +210,14 @@ class Author:
 
 
 async def patiently(conversation: Conversation) -> Answer | Pending:
-    """The end of a conversation, within LIMITS. A provider that takes no calls for now is asked again after a while."""
-    conversation.steps = Steps()
-    for tries_left in reversed(range(TRIES)):
+    """The end of a conversation. A provider that takes no calls for now is asked again after a while.
+
+    Not when somebody listens: they have heard the beginning of an answer, and would hear it again.
+    """
+    limits = conversation.ledger.limits
+    for tries_left in reversed(range(1 if conversation.listener else TRIES)):
         # It goes on from its steps, which it counts anew.
-        conversation.ledger = Ledger(LIMITS)
+        conversation.ledger = Ledger(limits)
         try:
             return await conversation.run()
         except NodeFailure as failed:

@@ -1,0 +1,407 @@
+"""Every kind of credential is used by a workflow, by a test and by a tool, with peers that let it in and with peers
+that throw everything they were sent back at us. Then all that the server has stored, logged and answered is searched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import aiohttp
+import grpc
+import pytest
+from aiohttp import web
+from sqlalchemy import create_engine, inspect, make_url, text
+
+from tests.authorization_server import authority
+from tests.nodes.action import servers
+from tests.nodes.external_action.test_email import mail_server
+from tests.nodes.external_action.test_failures import plain as without_expressions
+from tests.runtime.peers import forwarded, peer
+from tests.serving import Client, ServerProcess
+from tests.test_integration_service import KEY, Integrations
+from workflow_engine.nodes.credentials import KINDS, CredentialKind
+from workflow_engine.nodes.external_action.service import Account
+from workflow_engine.nodes.registry import installed
+from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+
+MARK = "not-a-secret-but-a-mark"
+"""Stored on purpose, so that it is known that the search finds what is there."""
+installed()
+
+
+def secret(kind: str, name: str) -> str:
+    """A value that has to be escaped wherever it goes, and that no other credential has."""
+    return f"s3/+{kind}~{name}=x&y%20'z\"q"
+
+
+def forms(value: str) -> set[bytes]:
+    """How a value may look: as it is, in JSON, in a URL, in Base64 (also inside of a longer text), in hexadecimal."""
+    raw = value.encode()
+    found = {raw, json.dumps(value)[1:-1].encode(), raw.hex().encode()}
+    found |= {quote(value).encode(), quote(value, safe="").encode(), quote_plus(value).encode()}
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + raw).rstrip(b"=")
+        inner = whole[(0, 2, 3)[before] : -1]
+        found |= {inner, inner.translate(bytes.maketrans(b"+/", b"-_"))}
+    return found
+
+
+@dataclass
+class Search:
+    """What must not be found, and all the places where it was looked for."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    """The values by what they are called."""
+    seen: dict[tuple[str, bytes], None] = field(default_factory=dict)
+
+    def look_into(self, place: str, data: bytes | str) -> None:
+        self.seen[place, data.encode() if isinstance(data, str) else data] = None
+
+    def found(self) -> list[str]:
+        return [
+            f"{name} in {place}: ...{data[max(0, at - 60) : at + 60]!r}..."
+            for name, value in self.secrets.items()
+            for form in forms(value)
+            for place, data in self.seen
+            if (at := data.find(form)) >= 0
+        ]
+
+    def finds(self, what: str, place: str) -> bool:
+        return any(what.encode() in data for where, data in self.seen if where.startswith(place))
+
+
+class Recorder(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInterceptor):
+    """Looks into everything that the server answers, errors with their details too."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = await continuation(details, request)
+        try:
+            answer = await call
+            self.search.look_into(f"rpc {details.method}", answer.SerializeToString())
+            self.search.look_into(f"rpc {details.method}", str(answer))
+        except grpc.aio.AioRpcError as error:
+            told = f"{error.details()} {error.trailing_metadata()} {error.debug_error_string()}"
+            self.search.look_into(f"rpc error {details.method}", told)
+        return call
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = await continuation(details, request)
+
+        async def answers() -> AsyncIterator[Any]:
+            async for answer in call:
+                self.search.look_into(f"rpc {details.method}", answer.SerializeToString())
+                self.search.look_into(f"rpc {details.method}", str(answer))
+                yield answer
+
+        return answers()
+
+
+async def throw_back(request: web.Request) -> web.Response:
+    """Repeats what it was sent in every way that it can think of; kindly below /ok, as an error elsewhere."""
+    body = (await request.read()).decode(errors="replace")
+    said = [*request.headers.values(), request.raw_path, str(request.url), *request.query.values(), body]
+    for each in list(said):
+        said += [base64.b64encode(each.encode()).decode(), base64.urlsafe_b64encode(each.encode()).decode()]
+        said += [quote(each), quote_plus(each), each.encode().hex()]
+    answer = {"message": f"you sent {said}", "headers": dict(request.headers)}
+    return web.json_response(answer, status=200 if request.path.startswith("/ok") else 401)
+
+
+@asynccontextmanager
+async def babbler() -> AsyncIterator[int]:
+    """A TCP server of no protocol: it sends back what it gets."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for _ in range(4):
+                data = await asyncio.wait_for(reader.read(4096), 0.1)
+                if not data:
+                    break
+                writer.write(b"-ERR you sent " + data + b"\r\n")
+                await writer.drain()
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+def fields_of(kind: type[CredentialKind], base: str, port: int) -> dict[str, Any]:
+    """Fields of a credential for a peer at an address (for HTTP), or at a port (for other protocols)."""
+    made: dict[str, Any] = {name: secret(kind.type, name) for name in kind.secret_names()}
+    known = {
+        "username": "ada",
+        "user": "ada",
+        "name": "X-Given",
+        "email": "ada@example.com",
+        "account_sid": "AC1",
+        "host": "127.0.0.1",
+        "port": port,
+        "tls": "off",
+        "security": "none",
+        "sslmode": "disable",
+        "mechanism": "PLAIN",
+        "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ",
+        "bucket": "files",
+        "access_key_id": "AKIA1",
+        "endpoint": base,
+        "endpoint_url": base,
+        "base_url": base,
+        "test_url": f"{base}/me",
+        "client_id": "us",
+        "authorization_url": f"{base}/authorize",
+        "token_url": f"{base}/token",
+        "path": "shop.db",
+    }
+    made |= {name: value for name, value in known.items() if name in kind.model_fields}
+    if kind.type == "nats":
+        made.pop("token")
+    return made
+
+
+def uses_of(kind: type[CredentialKind], fields: dict[str, Any], base: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Nodes that use a credential, as (type, slot, parameters)."""
+    if issubclass(kind, Account):
+        type, action = kind.probed
+        return [(type, "auth", {"action": action})]
+    openapi = {"openapi": "3.1.0", "info": {"title": "x"}, "paths": {"/me": {"post": {"operationId": "me"}}}}
+    by_document = {
+        "document": {"source": "text", "text": json.dumps(openapi)},
+        "operation": "me",
+        "server": base,
+    }
+    match kind.type:
+        case "http_basic" | "http_bearer" | "http_header" | "http_query" | "oauth2":
+            return [
+                ("action.http_request", "auth", {"url": f"{base}/x", "method": "POST"}),
+                ("external_action.generic_webhook", "auth", {"url": f"{base}/hook"}),
+                ("external_action.openapi", "auth", by_document),
+            ]
+        case "api_key":
+            return [("external_action.openapi", "auth", by_document)]
+        case "crypto_key":
+            return [
+                ("external_action.generic_webhook", "signing", {"url": f"{base}/hook"}),
+                ("action.crypto", "key", {"do": {"operation": "hmac", "value": "x"}}),
+                ("action.crypto", "key", {"do": {"operation": "jwt_sign", "algorithm": "RS256", "claims": {}}}),
+            ]
+        case "smtp":
+            mail = {"from": "a@example.com", "to": ["b@example.com"], "subject": "s", "timeout_seconds": 5}
+            return [("external_action.email", "server", mail)]
+        case "amqp" | "kafka" | "mqtt" | "nats":
+            node = installed().find(f"action.{kind.type}_publish")
+            assert node is not None
+            quickly = {"timeout_seconds": 0.2} if "timeout_seconds" in node.parameters.model_fields else {}
+            return [(node.type, node.credentials[0].name, {**without_expressions(node.example), **quickly})]
+    probe = kind.model_validate(fields).probe()
+    return [(probe.node_type, probe.slot, probe.parameters)] if probe else []
+
+
+async def use(service: Integrations, kind: type[CredentialKind], fields: dict[str, Any], base: str) -> list[str]:
+    """Uses a credential in every way there is; gives how its workflows ended."""
+    try:
+        made = await service.create(kind.type, fields=fields, name=f"{kind.type}")
+    except grpc.aio.AioRpcError as error:
+        raise AssertionError(f"{kind.type}: {error.details()}") from None
+    await service.test(made.id)
+    ended: list[str] = []
+    for type, slot, parameters in uses_of(kind, fields, base):
+        if (node := installed().find(type)) is None:
+            continue
+        # What a peer says goes on into data, and into an expression that fails over it.
+        after = {"id": "after", "type": "flow.set", "parameters": {"assignments": [{"name": "x", "value": FAILING}]}}
+        used = {"id": "use", "type": type, "parameters": parameters, "credentials": {slot: made.id}}
+        drawing = {
+            "nodes": [{"id": "start", "type": "trigger.manual"}, used, after],
+            "connections": ["start -> use -> after"],
+            "vars": {"mark": MARK},
+        }
+        try:
+            workflow = await service.client.create(drawing)
+        except grpc.aio.AioRpcError as error:
+            raise AssertionError(f"{type}: {error.details()}") from None
+        execution = await service.client.run(workflow.id, {"mark": MARK})
+        ended.append(next(run for run in execution.node_runs if run.node_id == "use").failure.reason)
+        wait = ex.WatchExecutionRequest(execution_id=execution.id)
+        async for _ in service.client.stub.WatchExecution(wait):
+            pass
+        await service.client.stub.ExportWorkflow(ws.ExportWorkflowRequest(workflow_id=workflow.id))
+        await service.client.stub.TestNode(ex.TestNodeRequest(workflow_id=workflow.id, node_id="use"))
+        if not node.is_trigger:
+            await service.execute(type, parameters, **{slot: made.id})
+    return ended
+
+
+FAILING = "{{ int(string(items)) }}"
+
+
+async def read_everything(service: Integrations, search: Search) -> None:
+    stub = service.client.stub
+    await stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(limit=100))
+    await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=100))
+    listed = await service.stub.ListCredentials(it.ListCredentialsRequest(limit=100))
+    for each in listed.credentials:
+        await service.get(each.id)
+    await service.stub.ListIntegrations(it.ListIntegrationsRequest())
+    async with aiohttp.ClientSession() as session:
+        for path in ("/v1/credentials", "/v1/executions", "/v1/workflows"):
+            async with session.get(service.client.http + path) as response:
+                search.look_into(f"http {path}", await response.read())
+
+
+@contextmanager
+def process(url: str, folder: Path) -> Iterator[ServerProcess]:
+    running = ServerProcess(url, folder, SECRET_KEY=KEY, LOG_LEVEL="DEBUG", FILES_ROOT=str(folder))
+    try:
+        yield running
+    finally:
+        running.terminate()
+
+
+def look_into_database(url: str, search: Search) -> None:
+    """Every cell of every table, and for SQLite the files as they lie there."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        for table in inspect(engine).get_table_names():
+            for row in connection.execute(text(f'SELECT * FROM "{table}"')):
+                for cell in row:
+                    search.look_into(
+                        f"table {table}", bytes(cell) if isinstance(cell, bytes | memoryview) else str(cell)
+                    )
+    engine.dispose()
+    if url.startswith("sqlite"):
+        path = Path(make_url(url).database or "")
+        for file in path.parent.glob(f"{path.name}*"):
+            search.look_into(f"file {file.name}", file.read_bytes())
+
+
+def look_into_blobs(folder: Path, search: Search) -> None:
+    for file in (folder / "blobs").rglob("*"):
+        if file.is_file():
+            search.look_into(f"blob {file.name}", file.read_bytes())
+
+
+async def test_no_secret_is_found_anywhere(database_url: str, tmp_path: Path, postgres_url: str) -> None:
+    search = Search()
+    ended: dict[str, list[str]] = {}
+    with process(database_url, tmp_path) as server:
+        async with (
+            peer(throw_back) as there,
+            babbler() as port,
+            server.client() as plain,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", interceptors=[Recorder(search)]) as channel,
+        ):
+            service = Integrations(Client(rpc.WorkflowServiceStub(channel), channel, plain.port, plain.http))
+            for name, kind in sorted(KINDS.items()):
+                search.secrets |= {f"{name}.{each}": secret(name, each) for each in kind.secret_names()}
+                for base in (f"{there.url}/ok", f"{there.url}/leak"):
+                    fields = fields_of(kind, base, port)
+                    ended.setdefault(name, []).extend(await use(service, kind, fields, base))
+            await let_in(service, tmp_path, postgres_url, search, ended)
+            await oauth(service, search)
+            await read_everything(service, search)
+        if database_url.startswith("sqlite"):
+            look_into_database(database_url, search)  # while the write-ahead log is there
+    look_into_database(database_url, search)
+    look_into_blobs(tmp_path, search)
+    search.look_into("log", "".join(server._said))
+    assert search.found() == []
+    # The search can find something, and the credentials were really used.
+    for place in ("table", "rpc", "http"):
+        assert search.finds(MARK, place), place
+    assert search.finds('"rpc"', "log")
+    assert search.finds("***", "log")
+    for name in ("http_basic", "github", "slack", "api_key", "postgres", "redis", "smtp"):
+        assert "" in ended[name], (name, ended[name])
+    for name, reasons in ended.items():
+        if reasons and name not in ("crypto_key",):
+            assert any(reasons), name
+
+
+async def let_in(
+    service: Integrations, folder: Path, postgres_url: str, search: Search, ended: dict[str, list[str]]
+) -> None:
+    """Peers of other protocols that know the credential, and then one that is wrong."""
+    url = make_url(postgres_url)
+    with servers.valkey(folder) as redis:
+        async with (
+            forwarded(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as port,
+            mail_server(folder) as (_, mail),
+        ):
+            account = await mail.credentials.get("server")  # type: ignore[union-attr]
+            postgres = {"user": url.username, "database": url.database, "host": "127.0.0.1", "port": port}
+            good = {
+                "postgres": {**postgres, "sslmode": "disable", "password": "pg-password-known"},
+                "redis": {name: value for name, value in redis.items() if name in KINDS["redis"].model_fields},
+                "smtp": {name: value for name, value in account.items() if name in KINDS["smtp"].model_fields},
+            }
+            for name, fields in good.items():
+                told = {each: str(fields[each]) for each in KINDS[name].secret_names() if fields.get(each)}
+                search.secrets |= {f"{name} let in: {each}": value for each, value in told.items()}
+                ended[name] += await use(service, KINDS[name], fields, "http://127.0.0.1:1")
+
+
+async def oauth(service: Integrations, search: Search) -> None:
+    """A grant with all its tokens: used, renewed, and then thrown back by the token endpoint."""
+    async with authority(life=20) as there:
+        search.secrets["oauth client secret"] = there.fields["client_secret"]
+        made = await service.create("oauth2", fields={**there.fields, "test_url": there.api})
+        callback = f"{service.client.http}/oauth/callback"
+        started = await service.stub.StartOAuth(it.StartOAuthRequest(credential_id=made.id, redirect_uri=callback))
+        async with aiohttp.ClientSession() as session, session.get(started.authorization_url) as response:
+            assert response.status == 200
+            search.look_into("http /oauth/callback", await response.read())
+
+        def remember() -> None:
+            for token in there.server.tokens.values():
+                search.secrets[f"access {token.access_token}"] = token.access_token
+                search.secrets[f"refresh {token.refresh_token}"] = token.refresh_token
+
+        remember()
+        for _ in range(2):  # every use renews it: it lives for less than the margin
+            assert (await service.test(made.id)).success
+            remember()
+        assert there.asked["refresh_token"] == 2
+        there.echoes = True
+        answer = await service.test(made.id)
+        assert answer.failure.reason == "CREDENTIAL_EXPIRED"
+        assert "you sent" in answer.failure.message
+        again = await service.stub.StartOAuth(it.StartOAuthRequest(credential_id=made.id, redirect_uri=callback))
+        async with aiohttp.ClientSession() as session, session.get(again.authorization_url) as response:
+            assert response.status == 400
+            search.look_into("http /oauth/callback", await response.read())
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda value: value,
+        lambda value: f"x{quote(value, safe='')}y",
+        lambda value: base64.b64encode(f"user:{value}".encode()).decode(),
+        lambda value: base64.urlsafe_b64encode(f"ab{value}cd".encode()).decode(),
+        lambda value: value.encode().hex(),
+    ],
+)
+def test_the_search_finds_a_secret_in_each_of_its_forms(spell: Callable[[str], str]) -> None:
+    search = Search({"it": secret("kind", "token")})
+    search.look_into("there", f"before {spell(secret('kind', 'token'))} after")
+    assert search.found()
