@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -21,6 +22,8 @@ from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.chat import ChatPages
+from workflow_engine.api.public.forms import FormPages
 from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
@@ -191,6 +194,8 @@ async def start(
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
         desk = Desk(backend)
+        # Pages need to know their own tokens again, if only until the server is started anew.
+        page_keys = settings.secret_keys if settings.secret_key.get_secret_value() else (secrets.token_hex(32), [])
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -217,6 +222,8 @@ async def start(
             *openapi.routes(),
             *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
+            *FormPages(triggers, runtime, there.blobs, Signer("form files", *page_keys)).routes(),
+            *ChatPages(triggers, runtime, there.definitions, desk, Signer("chat replies", *page_keys)).routes(),
             *pages.routes(),
         ]
         webhooks = Webhooks(
