@@ -23,8 +23,13 @@ class Workflows:
     def __init__(self, store: Store, definitions: Definitions, runtime: Runtime, context: Context) -> None:
         self._store, self._definitions, self._runtime, self._context = store, definitions, runtime, context
 
-    async def run(self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float) -> Items:
-        if await asyncio.to_thread(self._is_foreign, workflow_id):
+    async def run(
+        self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float, user_id: str = ""
+    ) -> Items:
+        """`user_id`: on whose behalf, where no workflow of theirs is running."""
+        theirs, ours = await asyncio.to_thread(self._owners, workflow_id)
+        if theirs and ours and theirs != ours:
+            # The id may come from an expression, which nobody checked when it was saved.
             raise NodeFailure("NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no published version")
         try:
             digest, found = await self._definitions.resolve(workflow_id, version)
@@ -33,6 +38,7 @@ class Workflows:
                     workflow_id,
                     digest,
                     found,
+                    user_id=user_id or ours,
                     mode=SUBWORKFLOW_MODE,
                     triggered_by=self._context.execution_id,
                     input=input,
@@ -60,9 +66,7 @@ class Workflows:
             )
         return ended.output
 
-    def _is_foreign(self, workflow_id: str) -> bool:
-        """Whether somebody else owns it: an id may come from an expression, which nobody checked when it was saved."""
+    def _owners(self, workflow_id: str) -> tuple[str, str]:
+        """Who owns a workflow, and who the one that is running; empty for nobody."""
         theirs, ours = self._store.workflow(workflow_id), self._store.workflow(self._context.workflow_id)
-        if theirs is None or ours is None:
-            return False
-        return "" not in (theirs.user_id, ours.user_id) and theirs.user_id != ours.user_id
+        return theirs.user_id if theirs else "", ours.user_id if ours else ""
