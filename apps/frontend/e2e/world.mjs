@@ -157,3 +157,69 @@ export async function accessibility(on) {
         .join("\n  ")}`,
   );
 }
+
+/** A provider that speaks OpenAI's wire format and answers from a script: text, or arguments of the tool it shall call. */
+export function model() {
+  const script = [];
+  const asked = [];
+  return new Promise((done) => {
+    const server = createServer(async (request, response) => {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+      asked.push(body);
+      const move = script.shift() ?? "The script is over.";
+      const head = { id: `chatcmpl-${asked.length}`, created: 1_750_000_000, model: body.model };
+      const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
+      if (body.stream) {
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        const say = (delta, finish = null) =>
+          response.write(
+            `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`,
+          );
+        say({ role: "assistant", content: "" });
+        for (const word of move.match(/\S+\s*/g)) say({ content: word });
+        say({}, "stop");
+        response.write(
+          `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", choices: [], usage })}\n\n`,
+        );
+        response.end("data: [DONE]\n\n");
+        return;
+      }
+      const message =
+        typeof move === "string"
+          ? { role: "assistant", content: move }
+          : {
+              role: "assistant",
+              content: null,
+              tool_calls: [
+                {
+                  id: `call_${asked.length}`,
+                  type: "function",
+                  function: { name: "final_answer", arguments: JSON.stringify(move) },
+                },
+              ],
+            };
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(
+        JSON.stringify({
+          ...head,
+          object: "chat.completion",
+          choices: [{ index: 0, message, finish_reason: typeof move === "string" ? "stop" : "tool_calls" }],
+          usage,
+        }),
+      );
+    }).listen(0, "127.0.0.1", () =>
+      done({
+        asked,
+        plays: (...moves) => script.push(...moves),
+        environment: {
+          AI_MODEL: "openai:gpt-5.6-luna",
+          OPENAI_API_KEY: "sk-test-0123456789",
+          OPENAI_BASE_URL: `http://127.0.0.1:${server.address().port}/v1`,
+        },
+        close: () => server.close(),
+      }),
+    );
+  });
+}

@@ -18,10 +18,18 @@ function loaded(name, seen = new Set()) {
 let failed = false;
 for (const [page, chunks] of Object.entries({
   "the list of workflows": ["index.html"],
-  "the editor": ["index.html", "src/pages/EditorPage.tsx", "src/editor/Canvas.tsx", "src/expression/CodeField.tsx"],
+  "the editor": [
+    "index.html",
+    "src/pages/EditorPage.tsx",
+    "src/editor/Canvas.tsx",
+    "src/expression/CodeField.tsx",
+  ],
 })) {
   const names = new Set(chunks.filter((name) => manifest[name]).flatMap((name) => [...loaded(name)]));
-  const bytes = [...names].reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, manifest[name].file))).length, 0);
+  const bytes = [...names].reduce(
+    (sum, name) => sum + gzipSync(readFileSync(join(folder, manifest[name].file))).length,
+    0,
+  );
   const kib = (bytes / 1024).toFixed(0);
   console.log(`${page}: ${kib} KiB of compressed JavaScript in ${names.size} files`);
   if (bytes > MOST) failed = true;

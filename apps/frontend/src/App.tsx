@@ -19,6 +19,7 @@ import { useWords } from "./i18n";
 import { WorkflowsPage } from "./pages/WorkflowsPage";
 import { useTheme } from "./theme";
 import { Button, Empty, Keys, Loading } from "./ui";
+import { Boundary } from "./ui/Boundary";
 import "./app.css";
 
 const EditorPage = lazy(() => import("./pages/EditorPage"));
@@ -41,6 +42,7 @@ interface Place {
 
 export function App() {
   const { t } = useWords();
+  const [location] = useLocation();
   const [commanding, setCommanding] = useState(false);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -59,28 +61,30 @@ export function App() {
       </a>
       <Sidebar onCommand={() => setCommanding(true)} />
       <main id="main" tabIndex={-1}>
-        <Suspense fallback={<Loading />}>
-          <Switch>
-            <Route path="/" component={WorkflowsPage} />
-            <Route path="/workflows/:id">{({ id }) => <EditorPage key={id} id={id} />}</Route>
-            <Route path="/executions" component={ExecutionsPage} />
-            <Route path="/executions/:id">{({ id }) => <ExecutionPage key={id} id={id} />}</Route>
-            <Route path="/compare" component={ComparePage} />
-            <Route path="/inbox/:id?" component={InboxPage} />
-            <Route path="/triggers" component={TriggersPage} />
-            <Route path="/credentials" component={CredentialsPage} />
-            <Route path="/templates" component={TemplatesPage} />
-            <Route path="/settings/:tab?" component={SettingsPage} />
-            <Route path="/login">
-              <Redirect to="/" />
-            </Route>
-            <Route>
-              <Empty icon={Search} title={t("There is nothing here")}>
-                {t("The address leads nowhere. It may have been deleted.")}
-              </Empty>
-            </Route>
-          </Switch>
-        </Suspense>
+        <Boundary key={location.split("/")[1]}>
+          <Suspense fallback={<Loading />}>
+            <Switch>
+              <Route path="/" component={WorkflowsPage} />
+              <Route path="/workflows/:id">{({ id }) => <EditorPage key={id} id={id} />}</Route>
+              <Route path="/executions" component={ExecutionsPage} />
+              <Route path="/executions/:id">{({ id }) => <ExecutionPage key={id} id={id} />}</Route>
+              <Route path="/compare" component={ComparePage} />
+              <Route path="/inbox/:id?" component={InboxPage} />
+              <Route path="/triggers" component={TriggersPage} />
+              <Route path="/credentials" component={CredentialsPage} />
+              <Route path="/templates" component={TemplatesPage} />
+              <Route path="/settings/:tab?" component={SettingsPage} />
+              <Route path="/login">
+                <Redirect to="/" />
+              </Route>
+              <Route>
+                <Empty icon={Search} title={t("There is nothing here")}>
+                  {t("The address leads nowhere. It may have been deleted.")}
+                </Empty>
+              </Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </main>
       {commanding ? (
         <Suspense>
@@ -114,7 +118,7 @@ function Sidebar({ onCommand }: { onCommand(): void }) {
         <img src="/icon.svg" alt="" width={24} height={24} />
         <span>Workflow Engine</span>
       </Link>
-      <button type="button" className="searchbox" onClick={onCommand} aria-label={t("Search")}>
+      <button type="button" className="searchbox" onClick={onCommand}>
         <Search aria-hidden />
         <span>{t("Search")}</span>
         <Keys of="mod+k" />

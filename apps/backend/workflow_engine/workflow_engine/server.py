@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,8 +20,11 @@ from starlette.routing import BaseRoute
 from workflow_engine import replicas
 from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
+from workflow_engine.api.mcp import McpServer
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
+from workflow_engine.api.public.chat import ChatPages
+from workflow_engine.api.public.forms import FormPages
 from workflow_engine.api.public.tasks import TaskPages
 from workflow_engine.api.rest.routes import Gateway
 from workflow_engine.api.webhooks import Webhooks
@@ -191,6 +195,8 @@ async def start(
         )
         backend = Backend(store, there.definitions, runtime, registry, clock, there.blobs, scope, triggers)
         desk = Desk(backend)
+        # Pages need to know their own tokens again, if only until the server is started anew.
+        page_keys = settings.secret_keys if settings.secret_key.get_secret_value() else (secrets.token_hex(32), [])
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
         # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
@@ -210,13 +216,18 @@ async def start(
         address = f"{settings.grpc_host}:{settings.grpc_port}"
         identity = tls.grpc_credentials(settings)
         port = server.add_secure_port(address, identity) if identity else server.add_insecure_port(address)
+        agents = McpServer(calls, servicers, door, settings)
+        stack.push_async_callback(agents.close)
         # Every room of api/ adds its routes here; the first that fits serves a request.
         routes: list[BaseRoute] = [
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *agents.routes(),
             *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
+            *FormPages(triggers, runtime, there.blobs, Signer("form files", *page_keys)).routes(),
+            *ChatPages(triggers, runtime, there.definitions, desk, Signer("chat replies", *page_keys)).routes(),
             *pages.routes(),
         ]
         webhooks = Webhooks(

@@ -13,6 +13,7 @@ import {
   type NodeChange,
   ReactFlow,
   useReactFlow,
+  useStore,
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
@@ -24,12 +25,15 @@ import { Link } from "./Link";
 import { NodeCard } from "./NodeCard";
 import { usePalette } from "./Palette";
 import { useEditor, useEditorStore } from "./store";
+import { useKeepInView } from "./useKeepInView";
 import "./canvas.css";
 
 const NODE_TYPES = { node: NodeCard };
 const EDGE_TYPES = { link: Link };
 const MARKER = { type: MarkerType.ArrowClosed, width: 15, height: 15, color: "var(--edge)" };
 const BIG = 200;
+const FAR = 0.4;
+const REMOTE = 0.18;
 
 export function Canvas() {
   const t = useT();
@@ -41,6 +45,10 @@ export function Canvas() {
   const selected = useEditor((editor) => editor.selected);
   const openPalette = usePalette((palette) => palette.open);
   const { screenToFlowPosition } = useReactFlow();
+  useKeepInView();
+  const isFar = useStore((flow) => flow.transform[2] < FAR);
+  const isRemote = useStore((flow) => flow.transform[2] < REMOTE);
+  useLayoutEffect(() => store.setState({ far: isFar }), [store, isFar]);
   const [links, setLinks] = useState<Set<string>>(new Set());
   const cache = useRef(new WeakMap<Node, FlowNode>());
   const moving = useRef(false);
@@ -191,7 +199,7 @@ export function Canvas() {
 
   return (
     <ReactFlow
-      className="canvas"
+      className={isRemote ? "canvas far remote" : isFar ? "canvas far" : "canvas"}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
@@ -238,8 +246,8 @@ export function Canvas() {
       proOptions={{ hideAttribution: true }}
       aria-label={t("Canvas")}
     >
-      <Background variant={BackgroundVariant.Dots} gap={24} size={1.4} color="var(--grid)" />
-      {nodes.length > 12 ? (
+      {isFar ? null : <Background variant={BackgroundVariant.Dots} gap={24} size={1.4} color="var(--grid)" />}
+      {nodes.length > 12 && !isFar ? (
         <MiniMap
           pannable
           zoomable

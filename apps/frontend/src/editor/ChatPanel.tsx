@@ -29,10 +29,14 @@ export default function ChatPanel({ onClose }: { onClose(): void }) {
   const abort = useRef<AbortController>(undefined);
   const end = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => {
+    field.current?.focus();
+  }, []);
   useEffect(() => () => abort.current?.abort(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: whatever is added is scrolled to
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [said, review]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "end" });
+  }, [said, review]);
 
   const send = async () => {
     const wanted = text.trim();
@@ -73,7 +77,11 @@ export default function ChatPanel({ onClose }: { onClose(): void }) {
         }
       }
     } catch (error) {
-      if ((error as Error).name !== "AbortError") setSaid((all) => [...all, { by: "problem", error }]);
+      if ((error as Error).name !== "AbortError")
+        setSaid((all) => [
+          ...all.filter((each) => each.by !== "assistant" || each.text !== ""),
+          { by: "problem", error },
+        ]);
     } finally {
       setBusy(false);
     }

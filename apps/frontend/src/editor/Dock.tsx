@@ -32,7 +32,9 @@ export function Dock() {
     setTab(next);
     if (!isOpen) setHeight(280);
   };
-  useEffect(() => localStorage.setItem("dock", String(height)), [height]);
+  useEffect(() => {
+    localStorage.setItem("dock", String(height));
+  }, [height]);
   // A run that begins is shown.
   const id = execution?.id;
   const seen = useRef<string>(undefined);

@@ -7,6 +7,16 @@ import { usePalette } from "./Palette";
 import { useEditor } from "./store";
 
 function LinkView(props: EdgeProps) {
+  const far = useEditor((editor) => editor.far);
+  return far ? <FarLink {...props} /> : <NearLink {...props} />;
+}
+
+function FarLink({ sourceX, sourceY, targetX, targetY, selected }: EdgeProps) {
+  const path = `M${sourceX},${sourceY}L${targetX},${targetY}`;
+  return <path d={path} className={`react-flow__edge-path link${selected ? " selected" : ""}`} />;
+}
+
+function NearLink(props: EdgeProps) {
   const { id, source, sourceHandleId, targetHandleId, selected, markerEnd } = props;
   const t = useT();
   const port = sourceHandleId ?? "main";

@@ -47,6 +47,8 @@ export interface Editor {
   runs: NodeRunJson[];
   states: Record<string, NodeState>;
   starting: boolean;
+  /** The canvas is seen from so far that nobody can read: it draws less, which keeps a thousand nodes quick. */
+  far: boolean;
   review: Review | undefined;
   /** What the canvas shows: the draft, or under review the draft with what is chosen, and what would go. */
   shown: Doc;
@@ -168,6 +170,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
       runs: [],
       states: {},
       starting: false,
+      far: false,
       review: undefined,
       shown: workflow,
 

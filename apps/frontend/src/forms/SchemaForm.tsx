@@ -140,7 +140,7 @@ function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
       type="button"
       className="fx"
       aria-pressed={writing}
-      aria-label={t("Expression for {name}", { name: spec.label })}
+      aria-label={`fx: ${t("Expression for {name}", { name: spec.label })}`}
       title={writing ? t("Back to a fixed value") : t("Write an expression")}
       disabled={readOnly}
       onClick={() => {

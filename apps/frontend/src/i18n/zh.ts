@@ -466,6 +466,7 @@ export default {
     "此服务器还没有用户；有用户后，程序需使用 API 密钥访问。",
   "This server has no users, so only programs on this machine reach it. Add the first user, an admin, to change that.":
     "此服务器没有用户，因此只有本机程序可以访问。添加第一个用户（管理员）即可改变。",
+  "This view has made a mistake. What is stored is safe.": "此视图出现错误，已保存的内容是安全的。",
   "Three sources at once": "同时查询三个来源",
   "Time limit": "时间限制",
   Timeline: "时间线",

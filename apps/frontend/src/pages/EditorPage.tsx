@@ -250,6 +250,7 @@ function TopBar({
   const newest = published.data?.versions?.[0]?.version;
   return (
     <header className="topbar">
+      <h1 className="sr">{doc.name}</h1>
       <Button look="ghost" icon label={t("All workflows")} onClick={() => go("/")}>
         <ArrowLeft />
       </Button>

@@ -100,7 +100,11 @@ export function Keys({ of }: { of: string }) {
     if (key === "enter") return "↵";
     return key.length === 1 ? key.toUpperCase() : key;
   });
-  return <kbd className="keys">{words.join(MAC ? "" : " ")}</kbd>;
+  return (
+    <kbd className="keys" aria-hidden>
+      {words.join(MAC ? "" : " ")}
+    </kbd>
+  );
 }
 
 interface FieldProps {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from tests.runtime.engine import Engine, World, engine
 from workflow_engine.engine.plan import build
 from workflow_engine.models import triggers as stored
 from workflow_engine.models.writes import Status, TriggerEventRow
+from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.services.backend import canonical
 from workflow_engine.triggers.manager import Triggers
@@ -110,14 +111,24 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    url: str, world: World | None = None, clock: ManualClock | None = None, registry: Registry | None = None
+    url: str,
+    world: World | None = None,
+    clock: ManualClock | None = None,
+    registry: Registry | None = None,
+    services: Callable[[Context], Context] = lambda context: context,
 ) -> AsyncIterator[Rig]:
     """A process; leaving it stops it at once, as a crash does."""
     world = world or World()
     registry = registry or world.registry()
     async with engine(url, world, clock, registry) as running:
         triggers = Triggers(
-            running.store, running.runtime, running.runtime._definitions, registry, running.clock, entropy=os.urandom
+            running.store,
+            running.runtime,
+            running.runtime._definitions,
+            registry,
+            running.clock,
+            entropy=os.urandom,
+            services=services,
         )
         await triggers.open()
         try:

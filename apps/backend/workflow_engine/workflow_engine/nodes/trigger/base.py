@@ -88,6 +88,8 @@ class Source:
     """
     save: Callable[[Json], Awaitable[None]]
     """Stores the cursor alone."""
+    listens: Callable[[], None] = lambda: None
+    """To be called once it listens: what went wrong before is over."""
 
     async def credential(self, slot: str) -> dict[str, Any] | None:
         """The fields of the credential in a slot; None when none is chosen. Raises NodeFailure."""

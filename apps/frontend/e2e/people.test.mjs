@@ -1,0 +1,224 @@
+// A person signs in, a webhook comes, somebody approves, and the assistant adds a step.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { browser, engine, model, page, shot } from "./world.mjs";
+
+const EMAIL = "ada@example.com";
+const PASSWORD = "correct horse battery";
+
+let chromium;
+let server;
+let context;
+let writer;
+let on;
+
+before(async () => {
+  writer = await model();
+  server = await engine({ ADMIN_EMAIL: EMAIL, ADMIN_PASSWORD: PASSWORD, ...writer.environment });
+  chromium = await browser();
+  context = await chromium.newContext({ viewport: { width: 1280, height: 800 } });
+});
+
+after(async () => {
+  await chromium?.close();
+  await server?.close();
+  writer?.close();
+});
+
+afterEach((test) => shot(context, test.name));
+
+const saved = () => on.getByRole("status").filter({ hasText: "Saved" }).waitFor();
+const id = () => new URL(on.url()).pathname.split("/")[2];
+
+/** What the signed-in page would ask. */
+async function asked(verb, path, body) {
+  return on.evaluate(
+    async ([verb, path, body]) => {
+      const me = await (await fetch("/v1/auth/me")).json();
+      const answer = await fetch(path, {
+        method: verb,
+        headers: { "content-type": "application/json", "x-csrf-token": me.csrfToken },
+        body: body === null ? undefined : JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(await answer.text());
+      return answer.json();
+    },
+    [verb, path, body ?? null],
+  );
+}
+
+describe("a server with users", () => {
+  it("lets nobody in without a password", async () => {
+    on = await page(context, `${server.url}/executions`);
+    await on.getByRole("heading", { name: "Workflow Engine" }).waitFor();
+    await on.getByLabel("E-mail").fill(EMAIL);
+    await on.getByLabel("Password").fill("wrong");
+    await on.getByRole("button", { name: "Sign in" }).click();
+    await on.getByRole("alert").waitFor();
+    await on.getByLabel("Password").fill(PASSWORD);
+    await on.getByRole("button", { name: "Sign in" }).click();
+    await on.getByRole("heading", { name: "Executions", level: 1 }).waitFor();
+  });
+
+  it("makes an API key that works, shows it once, and takes it back", async () => {
+    await on.goto(`${server.url}/settings/keys`);
+    await on.getByRole("button", { name: "New key" }).click();
+    await on.getByLabel("What it is for").fill("deploys");
+    await on.getByRole("button", { name: "Create" }).click();
+    const key = (await on.locator(".secret span").textContent()).trim();
+    const answer = await fetch(`${server.url}/v1/workflows`, { headers: { authorization: `Bearer ${key}` } });
+    assert.equal(answer.status, 200);
+    await on.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await on.getByRole("button", { name: "Revoke deploys" }).click();
+    await on.getByText("There are none yet.").waitFor();
+    const refused = await fetch(`${server.url}/v1/workflows`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    assert.equal(refused.status, 401);
+    await on.goto(`${server.url}/settings/audit`);
+    await on.getByRole("cell", { name: "RevokeApiKey" }).first().waitFor();
+  });
+
+  it("is published with a webhook; a call starts it, and an answer in the inbox finishes it", async () => {
+    await on.goto(`${server.url}/`);
+    await on.getByRole("button", { name: "New workflow" }).first().click();
+    await on.getByLabel("Name").fill("Refunds");
+    await on.getByRole("button", { name: "Create" }).click();
+    await on.locator(".node").first().click();
+    await on.keyboard.press("Delete");
+    await on.keyboard.press("a");
+    await on.keyboard.type("webhook");
+    await on
+      .getByRole("option", { name: /^Webhook/ })
+      .first()
+      .click();
+    await write("Path", "refunds");
+    await leave();
+    await on.locator('.node[data-node="webhook"]').click();
+    await on.keyboard.press("a");
+    await on.keyboard.type("approval");
+    await on
+      .getByRole("option", { name: /^Approval/ })
+      .first()
+      .click();
+    await write("Title", "Refund {{ json.body.order }}?");
+    await saved();
+    await on.getByRole("button", { name: "Publish" }).click();
+    await on.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
+    await on.getByText("Version 1 is live").first().waitFor();
+
+    await on.goto(`${server.url}/triggers`);
+    await on.locator("tbody button", { hasText: "Webhook" }).click();
+    const hook = (await on.locator(".secret span").textContent()).trim();
+    const called = await fetch(hook, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ order: "4711" }),
+    });
+    assert.equal(called.status, 202);
+    await on.getByRole("tab", { name: "What it did" }).click();
+    await on.getByRole("dialog").getByText("Started").waitFor();
+    await on.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+
+    await on.getByRole("link", { name: /Inbox/ }).click();
+    await on.getByText("Refund 4711?").first().click();
+    await on.getByLabel("Comment").fill("Of course.");
+    await on.getByRole("button", { name: "Approve" }).click();
+    await on.locator(".task .badge", { hasText: "Answered" }).waitFor();
+    await on.getByRole("link", { name: "Open the execution" }).click();
+    await on.locator(".topbar .badge", { hasText: "Succeeded" }).waitFor();
+  });
+
+  it("adds the step that the assistant is asked for, once a person has looked at it", async () => {
+    const { workflow } = await asked("POST", "/v1/workflows", {
+      name: "Orders",
+      workflow: {
+        nodes: [
+          { id: "start", name: "Start", type: "trigger.manual", position: { x: 0, y: 0 } },
+          {
+            id: "check",
+            name: "Large?",
+            type: "flow.if",
+            position: { x: 300, y: 0 },
+            parameters: { condition: "{{ json.total > 100 }}" },
+          },
+        ],
+        connections: [{ fromNode: "start", toNode: "check" }],
+      },
+    });
+    const set = (id, text) => ({
+      id,
+      name: id,
+      type: "flow.set",
+      parameters: { assignments: [{ name: "note", value: text }] },
+    });
+    writer.plays(
+      { steps: ["Note it."], node_types: ["flow.set"], questions: [] },
+      {
+        name: "Orders",
+        explanation: "Large orders are called, small ones are noted.",
+        nodes: [
+          { id: "start", name: "Start", type: "trigger.manual", parameters: {} },
+          {
+            id: "check",
+            name: "Large?",
+            type: "flow.if",
+            parameters: { condition: "{{ json.total > 100 }}" },
+          },
+          set("call", "call them"),
+          set("leave", "leave them"),
+        ],
+        connections: [
+          { from_node: "start", to_node: "check" },
+          { from_node: "check", from_port: "true", to_node: "call" },
+          { from_node: "check", from_port: "false", to_node: "leave" },
+        ],
+        sample_input: { total: 120 },
+      },
+    );
+    await on.goto(`${server.url}/workflows/${workflow.id}`);
+    await on.locator(".node").nth(1).waitFor();
+    await on.keyboard.press("Control+j");
+    await on.getByLabel("Message").fill("Call customers with large orders and note the others");
+    await on.keyboard.press("Enter");
+    await on.getByText("Large orders are called, small ones are noted.").waitFor();
+    await on.locator('.node.proposed-add[data-node="call"]').waitFor();
+    // One of the two is not wanted, and its connection goes with it.
+    const review = on.getByRole("region", { name: "Proposed changes" });
+    await review.locator("label", { hasText: "leave" }).first().getByRole("checkbox").uncheck();
+    assert.equal(await on.locator('.node[data-node="leave"]').count(), 0);
+    await review.getByRole("button", { name: "Accept 2" }).click();
+    await saved();
+    const stored = await asked("GET", `/v1/workflows/${id()}`);
+    assert.deepEqual(
+      stored.workflow.nodes.map((node) => node.id),
+      ["start", "check", "call"],
+    );
+    assert.equal(stored.workflow.connections.length, 2);
+    // It is an edit like any other.
+    await on.locator(".react-flow__pane").click({ position: { x: 40, y: 400 } });
+    await on.keyboard.press("Control+z");
+    await on.locator('.node[data-node="call"]').waitFor({ state: "detached" });
+    assert.deepEqual(on.mistakes, []);
+  });
+
+  it("lets the person out again", async () => {
+    await on.goto(`${server.url}/settings/account`);
+    await on.getByRole("button", { name: "Sign out" }).click();
+    await on.getByLabel("Password", { exact: true }).waitFor();
+    assert.deepEqual(on.mistakes, []);
+  });
+});
+
+async function write(label, text) {
+  await on.locator(".inspector").getByLabel(label, { exact: true }).click();
+  await on.keyboard.press("Control+a");
+  await on.keyboard.insertText(text);
+}
+
+async function leave() {
+  for (let turn = 0; turn < 4 && (await on.locator(".inspector").count()) > 0; turn++) {
+    await on.keyboard.press("Escape");
+    await on.waitForTimeout(60);
+  }
+}

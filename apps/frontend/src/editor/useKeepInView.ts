@@ -1,0 +1,41 @@
+/** The canvas keeps its middle in the middle when panels take some of its room, and the chosen node in sight. */
+import { useReactFlow, useStore } from "@xyflow/react";
+import { useEffect, useRef } from "react";
+import { geometry } from "./geometry";
+import { useEditor, useEditorStore } from "./store";
+
+const MARGIN = 24;
+
+export function useKeepInView(): void {
+  const store = useEditorStore();
+  const width = useStore((flow) => flow.width);
+  const height = useStore((flow) => flow.height);
+  const only = useEditor((editor) => (editor.selected.length === 1 ? editor.selected[0] : undefined));
+  const { getViewport, setViewport } = useReactFlow();
+  const before = useRef({ width: 0, height: 0 });
+  useEffect(() => {
+    const old = before.current;
+    before.current = { width, height };
+    if (!old.width || !width) return;
+    const view = getViewport();
+    let x = view.x + (width - old.width) / 2;
+    let y = view.y + (height - old.height) / 2;
+    const editor = store.getState();
+    const node = only ? editor.byId.get(only) : undefined;
+    if (node) {
+      const size = geometry(editor.portsOf(node));
+      const left = Number(node.position?.x ?? 0) * view.zoom + x;
+      const top = Number(node.position?.y ?? 0) * view.zoom + y;
+      x -= beyond(left, left + size.width * view.zoom, width);
+      y -= beyond(top, top + size.height * view.zoom, height);
+    }
+    if (x !== view.x || y !== view.y) void setViewport({ ...view, x, y });
+  }, [width, height, only, store, getViewport, setViewport]);
+}
+
+/** How far a span sticks out of its room; negative at the near side. */
+function beyond(from: number, to: number, room: number): number {
+  if (to > room - MARGIN) return Math.min(to - room + MARGIN, from - MARGIN);
+  if (from < MARGIN) return from - MARGIN;
+  return 0;
+}
