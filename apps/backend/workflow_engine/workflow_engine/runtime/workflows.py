@@ -27,18 +27,16 @@ class Workflows:
         self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float, user_id: str = ""
     ) -> Items:
         """`user_id`: on whose behalf, where no workflow of theirs is running."""
-        theirs, ours = await asyncio.to_thread(self._owners, workflow_id)
-        if theirs and ours and theirs != ours:
-            # The id may come from an expression, which nobody checked when it was saved.
-            raise NodeFailure("NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no published version")
+        ours = await asyncio.to_thread(self._store.workflow, self._context.workflow_id)
+        owner = ours.user_id if ours is not None else user_id
         try:
-            digest, found = await self._definitions.resolve(workflow_id, version)
+            digest, found = await self._definitions.resolve_for(owner, workflow_id, version)
             id = await self._runtime.start(
                 Start(
                     workflow_id,
                     digest,
                     found,
-                    user_id=user_id or ours,
+                    user_id=owner,
                     mode=SUBWORKFLOW_MODE,
                     triggered_by=self._context.execution_id,
                     input=input,
@@ -65,8 +63,3 @@ class Workflows:
                 cause=ended.failure,
             )
         return ended.output
-
-    def _owners(self, workflow_id: str) -> tuple[str, str]:
-        """Who owns a workflow, and who the one that is running; empty for nobody."""
-        theirs, ours = self._store.workflow(workflow_id), self._store.workflow(self._context.workflow_id)
-        return theirs.user_id if theirs else "", ours.user_id if ours else ""
