@@ -142,6 +142,9 @@ async def test_a_path_can_not_be_left_by_what_a_field_holds(tmp_path: Path) -> N
                 "external_action.github", {"operation": "repository.get", "owner": owner, "repo": "x"}
             )
             assert failure(event).reason == "INVALID_PARAMETER"
+        for file in ("../../../user", "a/./b", "/a", ""):
+            read = {"operation": "file.get", "owner": "acme", "repo": "shop", "file": file}
+            assert failure(await there.run("external_action.github", read)).reason == "INVALID_PARAMETER", file
         event = await there.run("external_action.github", {"operation": "api.call", "path": "/a/../../b"})
         assert failure(event).reason == "INVALID_PARAMETER"
 
