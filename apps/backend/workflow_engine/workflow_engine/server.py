@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 from workflow_engine import replicas
 from workflow_engine.api import oauth, pages, sign_in, tls
 from workflow_engine.api.edge import HttpServer, application
+from workflow_engine.api.mcp import McpServer
 from workflow_engine.api.middleware import middleware
 from workflow_engine.api.openapi import routes as openapi
 from workflow_engine.api.public.chat import ChatPages
@@ -215,11 +216,14 @@ async def start(
         address = f"{settings.grpc_host}:{settings.grpc_port}"
         identity = tls.grpc_credentials(settings)
         port = server.add_secure_port(address, identity) if identity else server.add_insecure_port(address)
+        agents = McpServer(calls, servicers, door, settings)
+        stack.push_async_callback(agents.close)
         # Every room of api/ adds its routes here; the first that fits serves a request.
         routes: list[BaseRoute] = [
             *oauth.routes(integrations),
             *Gateway(calls, servicers, door, settings, clock).routes(),
             *openapi.routes(),
+            *agents.routes(),
             *sign_in.routes(people, door.issuer, public_url),
             *TaskPages(backend, desk, links).routes(),
             *FormPages(triggers, runtime, there.blobs, Signer("form files", *page_keys)).routes(),
