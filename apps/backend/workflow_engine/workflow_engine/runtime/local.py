@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from workflow_engine.core import metrics
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -68,6 +70,7 @@ from workflow_engine.runtime.families import (
     same_request,
 )
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
+from workflow_engine.runtime.measures import attempted
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
@@ -420,6 +423,7 @@ class LocalRuntime:
         )
         group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
+        metrics.STARTED.inc()
         self._remember(live)
         self._take_in(
             live,
@@ -684,7 +688,9 @@ class LocalRuntime:
             context = self._context(live, self._clock.now_ms())
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
+            began = time.perf_counter()
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
+            attempted(task, outcome, time.perf_counter() - began)
         finally:
             self._in_flight -= 1
             if live.tasks.get(task.key) is asyncio.current_task():
@@ -854,6 +860,7 @@ class LocalRuntime:
         if row.pk not in self._live:
             return
         self._forget(live)
+        metrics.ENDED.labels(state.status).inc()
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
         self._leave(live)
