@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos import Load, Report, chaos
+from benchmarks.chaos import Load, Report, chaos, deliveries
 from benchmarks.chaos.blows import FillDisk, JumpClock, Kill, NoSmallDisk, RestartDatabase, small_disk
 from benchmarks.chaos.database import database
 from tests.forked_server import write_offset
@@ -64,3 +64,16 @@ async def test_replicas_and_workers_on_temporal_may_be_killed(
     assert report.faults == []
     assert len(report.acknowledged) > 5
     assert report.left == 0, "a replica or a worker gave up"
+
+
+@pytest.mark.parametrize(("kind", "kills", "standby"), [("sqlite", 6, False), ("postgres", 4, True)])
+async def test_a_delivery_starts_one_execution_wherever_the_server_dies(
+    kind: str, kills: int, standby: bool, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    report = await deliveries.strike(url, tmp_path, kills, standby=standby, callers=4)
+    assert report.faults == []
+    assert report.kills.total() == kills
+    assert report.ticks
+    assert len(report.named) > kills
+    assert report.calls_again, "nobody noticed that the server was gone"

@@ -1,7 +1,7 @@
 """Strikes the engine in every way, or in those that are asked for, and counts what was lost.
 
     python -m benchmarks.chaos [--kills 200] [--disk-full] [--restart-database] [--clock-jumps] [--cluster]
-        [--rounds 20]
+        [--deliveries 100] [--rounds 20]
 
 Without a choice it does all of them.
 """
@@ -18,15 +18,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.chaos import Load, Report, chaos
+from benchmarks.chaos import Load, Report, chaos, deliveries
 from benchmarks.chaos.blows import FillDisk, JumpClock, Kill, NoSmallDisk, RestartDatabase, small_disk
 from benchmarks.chaos.database import database
 from tests.forked_server import write_offset
 from tests.temporal_server import temporal_server
 
-Kind = Callable[[Path, int, int], Report]
+Kind = Callable[[Path, int, int], Report | deliveries.Report]
 """Strikes a fresh engine in an empty folder, with a seed, so many times."""
-KILLS, ROUNDS = 200, 20
+KILLS, DELIVERIES, ROUNDS = 200, 100, 20
 SMALL = Load(callers=4, pause=0.3)
 """What a small disk has room for."""
 WIDE = Load(callers=40, pause=0.5)
@@ -65,6 +65,15 @@ def cluster(folder: Path, seed: int, times: int) -> Report:
         return asyncio.run(chaos(there.url, folder, Kill((0.5, 5)), times, temporal=temporal, load=WIDE, seed=seed))
 
 
+def delivered(folder: Path, seed: int, times: int) -> deliveries.Report:
+    return asyncio.run(deliveries.strike(f"sqlite:///{folder / 'chaos.db'}", folder, times, seed=seed))
+
+
+def delivered_to_standby(folder: Path, seed: int, times: int) -> deliveries.Report:
+    with database() as there:
+        return asyncio.run(deliveries.strike(there.url, folder, times, standby=True, seed=seed))
+
+
 @contextmanager
 def _timed() -> Iterator[Callable[[], float]]:
     began = time.monotonic()
@@ -79,14 +88,24 @@ def main() -> int:
     parser.add_argument("--restart-database", action="store_true", help="a PostgreSQL that dies and comes back")
     parser.add_argument("--clock-jumps", action="store_true", help="a clock that is set hours forward and back")
     parser.add_argument("--cluster", action="store_true", help="replicas and workers on Temporal are killed")
+    parser.add_argument("--deliveries", type=int, help=f"SIGKILL on a delivery's way so many times ({DELIVERIES})")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"blows of each kind but kills ({ROUNDS})")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    some = chosen.disk_full or chosen.restart_database or chosen.clock_jumps or chosen.cluster
+    some = (
+        chosen.deliveries is not None
+        or chosen.disk_full
+        or chosen.restart_database
+        or chosen.clock_jumps
+        or chosen.cluster
+    )
     count = chosen.kills if chosen.kills is not None else 0 if some else KILLS
+    on_their_way = chosen.deliveries if chosen.deliveries is not None else 0 if some or chosen.kills else DELIVERIES
     kinds: dict[str, tuple[Kind, int]] = {
         "kills": (partial(kills, url=chosen.url), count),
         "kills-postgresql": (kills_postgresql, 0 if chosen.url else count),
+        "deliveries": (delivered, on_their_way),
+        "deliveries-standby-postgresql": (delivered_to_standby, on_their_way),
         "disk-full": (disk_full, chosen.rounds if chosen.disk_full or not some else 0),
         "restart-database": (restart_database, chosen.rounds if chosen.restart_database or not some else 0),
         "cluster": (cluster, chosen.rounds if chosen.cluster or not some else 0),

@@ -42,7 +42,9 @@ class Scheduler:
         self._order = itertools.count()
         self._turn: dict[Registered, int] = {}
         """The order number of each schedule's valid entry in the heap; absent while its ticks are being decided."""
-        self._schedules: set[Registered] = set()
+        self._decided: dict[Registered, int] = {}
+        """Of each schedule the tick up to which all is decided. That is its cursor, unless the clock was set back: then
+        it is behind it, for a schedule must not stop until the clock has caught up with its past."""
         self._alarm: Any = None
         self._seen = 0
         """The latest time that the clock has shown."""
@@ -50,12 +52,12 @@ class Scheduler:
 
     def add(self, trigger: Registered) -> None:
         """Takes up a schedule, or its new version; what was due while nobody looked is decided at once."""
-        self._schedules.add(trigger)
+        self._decided[trigger] = min(cursor_of(trigger), self._clock.now_ms())
         self._wait(trigger)
         self._arm()
 
     def remove(self, trigger: Registered) -> None:
-        self._schedules.discard(trigger)
+        self._decided.pop(trigger, None)
         self._turn.pop(trigger, None)
 
     async def close(self) -> None:
@@ -67,12 +69,9 @@ class Scheduler:
 
     def _wait(self, trigger: Registered, retry_at: int = 0) -> None:
         """Puts a schedule's next tick into the heap."""
-        now = self._clock.now_ms()
         kind = trigger.kind
         assert isinstance(kind, ScheduleTrigger)
-        # A clock that was set back does not make a schedule wait until it has caught up with its past.
-        after = min(cursor_of(trigger), now)
-        tick = next(kind.schedule(trigger.parameters, trigger.row.timezone).ticks(after), None)
+        tick = next(kind.schedule(trigger.parameters, trigger.row.timezone).ticks(self._decided[trigger]), None)
         if tick is None:
             self._turn.pop(trigger, None)
             return
@@ -93,6 +92,7 @@ class Scheduler:
             log.warning("clock_set_back", ms=self._seen - now)
             self._heap.clear()
             for trigger in list(self._turn):
+                self._decided[trigger] = min(self._decided[trigger], now)
                 self._wait(trigger)
         self._seen = now
         while self._heap and self._heap[0][0] <= now:
@@ -109,11 +109,12 @@ class Scheduler:
         retry_at = 0
         try:
             async with trigger.deciding:
-                await self._decide(trigger)
+                if trigger in self._decided:
+                    await self._decide(trigger)
         except (StoreUnavailable, RuntimeFailure) as error:
             retry_at = self._clock.now_ms() + RETRY
             log.error("tick_delayed", trigger_id=trigger.id, error=str(error))
-        if trigger in self._schedules and trigger not in self._turn:
+        if trigger in self._decided and trigger not in self._turn:
             self._wait(trigger, retry_at)
             self._arm()
 
@@ -122,7 +123,7 @@ class Scheduler:
         assert isinstance(kind, ScheduleTrigger)
         schedule = kind.schedule(trigger.parameters, trigger.row.timezone)
         longest = kind.jitter(trigger.parameters)
-        after = min(cursor, now)
+        after = min(self._decided[trigger], now)
         decided = await _counted(
             now - after,
             lambda: due(
@@ -134,7 +135,7 @@ class Scheduler:
             ),
         )
         for span in decided.skipped:
-            if trigger not in self._schedules:
+            if trigger not in self._decided:
                 return
             await self._deliveries.skip(
                 trigger,
@@ -145,9 +146,10 @@ class Scheduler:
                 count=span.count,
                 cursor=str(max(span.last, cursor)),
             )
+            self._move(trigger, span.last)
         zone = getattr(trigger.parameters, "timezone", "") or trigger.row.timezone
         for tick in decided.fire:
-            if trigger not in self._schedules:
+            if trigger not in self._decided:
                 return
             await self._deliveries.deliver(
                 trigger,
@@ -158,6 +160,11 @@ class Scheduler:
                 # Behind the cursor only a clock that was set back leads; then the tick may have fired before.
                 is_new=tick > cursor,
             )
+            self._move(trigger, tick)
+
+    def _move(self, trigger: Registered, decided: int) -> None:
+        if trigger in self._decided:
+            self._decided[trigger] = decided
 
     def _fired(self, task: asyncio.Task[None]) -> None:
         self._firing.discard(task)
@@ -167,7 +174,7 @@ class Scheduler:
     def next_at(self, trigger: Registered) -> int | None:
         """When a schedule fires next, in epoch milliseconds; None when it does not."""
         kind = trigger.kind
-        if trigger not in self._schedules or not isinstance(kind, ScheduleTrigger):
+        if trigger not in self._decided or not isinstance(kind, ScheduleTrigger):
             return None
         now = self._clock.now_ms()
         tick = next(kind.schedule(trigger.parameters, trigger.row.timezone).ticks(now), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import field_validator
 
 from workflow_engine.nodes.spec import Field
-from workflow_engine.nodes.trigger.times import Cron, Scheduled, ScheduleParameters, check_cron, zone
+from workflow_engine.nodes.trigger.crontimes import Cron, check_cron
+from workflow_engine.nodes.trigger.times import Scheduled, ScheduleParameters, zone
 
 
 class CronParameters(ScheduleParameters):

@@ -1,6 +1,4 @@
-"""What schedules have in common: their parameters, cron expressions in a timezone, jitter. docs/schedules.md has the
-rules in words.
-"""
+"""What schedules have in common: their parameters, intervals, jitter. docs/schedules.md has the rules in words."""
 
 from __future__ import annotations
 
@@ -57,26 +55,6 @@ class Scheduled(ScheduleTrigger[P]):
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
-    """A cron expression in a timezone."""
-
-    expression: str
-    zone: ZoneInfo
-
-    def ticks(self, after: int) -> Iterator[int]:
-        # Importing it costs nothing, but nobody else should have to know which library it is.
-        from cronsim import CronSim
-
-        start = datetime.fromtimestamp(after // 1000, UTC).astimezone(self.zone)
-        last = after
-        for tick in CronSim(expanded(self.expression), start):
-            at = int(tick.timestamp()) * 1000
-            if at > last:
-                yield at
-                last = at
-
-
-@dataclass(frozen=True, slots=True)
 class Interval:
     """Equal steps of elapsed time, counted from the Unix epoch so that they do not move with a restart."""
 
@@ -89,37 +67,6 @@ class Interval:
         while True:
             at += self.every
             yield at
-
-
-NICKNAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-
-
-def expanded(expression: str) -> str:
-    return NICKNAMES.get(expression.strip(), expression)
-
-
-def check_cron(expression: str) -> None:
-    """Raises ValueError for what is no cron expression, and for one that never comes due."""
-    from cronsim import CronSim, CronSimError
-
-    if expression.strip() == "@reboot":
-        raise ValueError("@reboot names no time; there is no trigger for the server's start")
-    try:
-        next(CronSim(expanded(expression), datetime(2026, 1, 1, tzinfo=UTC)))
-    except CronSimError as wrong:
-        raise ValueError(
-            f"{wrong}: write minute hour day-of-month month day-of-week, such as 30 7 * * MON-FRI"
-        ) from None
-    except StopIteration:
-        raise ValueError(f"{expression!r} never comes due") from None
 
 
 @lru_cache

@@ -17,14 +17,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded, encode
+from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded
 from workflow_engine.engine.items import Json, Outputs
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, State
 from workflow_engine.models.projection import Batch, project
 from workflow_engine.models.store import Store, Write
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform
+from workflow_engine.nodes.perform import perform, storable
 from workflow_engine.runtime.contract import RuntimeFailure
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside
@@ -93,7 +93,7 @@ class Activities:
             began = time.perf_counter()
             event = await perform(state, task, context, self._clock.now_ms, on_item, on_step)
             attempted(task, event, time.perf_counter() - began)
-        return ATTEMPTED.dump(Attempted(encode(event), stored, pk))
+        return ATTEMPTED.dump(Attempted(storable(task, event)[1], stored, pk))
 
     @activity.defn(name=names.JOURNAL)
     async def journal(self, data: bytes) -> int:
