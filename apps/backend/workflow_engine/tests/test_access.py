@@ -301,6 +301,7 @@ class TestOwners:
             (integrations.ExecuteTool, tool),
             (client.stub.CreateWorkflow, as_a_step),
             (integrations.ExecuteTool, as_a_tool),
+            (integrations.ExecuteTool, it.ExecuteToolRequest(tool=f"workflow.{id}")),
         ):
             assert await code_of(method(request, metadata=eve.metadata)) == "NOT_FOUND", request
         listed = await client.stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(), metadata=eve.metadata)

@@ -148,6 +148,8 @@ class LocalRuntime:
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
         self._on_notice = on_notice
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when an execution has ended, and that is stored."""
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -937,6 +939,7 @@ class LocalRuntime:
         self._forget(live)
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
+        self.on_end()
         self._release(live.row.pk)
         if row.parent_pk is not None and row.parent_address:
             self._do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
