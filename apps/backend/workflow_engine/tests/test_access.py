@@ -346,6 +346,12 @@ class TestOwners:
         execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
         assert (execution.user_id, execution.triggered_by) == (ada.id, "ada@example.com")
 
+        batch = ex.BatchExecuteWorkflowRequest(requests=[ex.ExecuteWorkflowRequest(workflow_id=made.workflow.id)])
+        [second] = (await sqlite_client.stub.BatchExecuteWorkflow(batch, metadata=ada.metadata)).execution_ids
+        status = ex.GetExecutionStatusRequest(execution_id=second)
+        execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
+        assert execution.triggered_by == "ada@example.com"
+
 
 async def test_the_audit_log_tells_who_did_what_and_what_was_refused(client: Client) -> None:
     found = await people(client, ada=[ac.ROLE_VIEWER])
