@@ -889,7 +889,9 @@ class LocalRuntime:
                         ) from error
 
     async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
-        digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
+        digest, version = await self._definitions.resolve_for(
+            live.row.user_id, child.spec.workflow_id, child.spec.version
+        )
         mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
         start = Start(
             child.spec.workflow_id,

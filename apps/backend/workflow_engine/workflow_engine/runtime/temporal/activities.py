@@ -97,10 +97,10 @@ class Activities:
         return pk
 
     @activity.defn(name=names.PUBLISHED)
-    async def published(self, workflow_id: str, version: int) -> bytes:
-        """The definition that a child runs."""
+    async def published(self, workflow_id: str, version: int, owner: str = "") -> bytes:
+        """The definition that a child runs, whose parent is an execution of `owner`."""
         try:
-            digest, number = await self._definitions.resolve(workflow_id, version)
+            digest, number = await self._definitions.resolve_for(owner, workflow_id, version)
         except RuntimeFailure as refused:
             return PUBLISHED.dump(Published(reason=refused.reason, message=refused.message))
         definition = await asyncio.to_thread(self._store.definition, digest)
