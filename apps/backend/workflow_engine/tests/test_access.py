@@ -301,6 +301,7 @@ class TestOwners:
             (integrations.ExecuteTool, tool),
             (client.stub.CreateWorkflow, as_a_step),
             (integrations.ExecuteTool, as_a_tool),
+            (integrations.ExecuteTool, it.ExecuteToolRequest(tool=f"workflow.{id}")),
         ):
             assert await code_of(method(request, metadata=eve.metadata)) == "NOT_FOUND", request
         listed = await client.stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(), metadata=eve.metadata)
@@ -344,6 +345,12 @@ class TestOwners:
         status = ex.GetExecutionStatusRequest(execution_id=run)
         execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
         assert (execution.user_id, execution.triggered_by) == (ada.id, "ada@example.com")
+
+        batch = ex.BatchExecuteWorkflowRequest(requests=[ex.ExecuteWorkflowRequest(workflow_id=made.workflow.id)])
+        [second] = (await sqlite_client.stub.BatchExecuteWorkflow(batch, metadata=ada.metadata)).execution_ids
+        status = ex.GetExecutionStatusRequest(execution_id=second)
+        execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
+        assert execution.triggered_by == "ada@example.com"
 
 
 async def test_the_audit_log_tells_who_did_what_and_what_was_refused(client: Client) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
+from workflow_engine.core.metrics import served
 from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.memories import Memories
 from workflow_engine.models.migrate import upgrade
@@ -22,6 +23,7 @@ from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.embedding import LocalEmbedder
+from workflow_engine.runtime.endings import StoredEndings
 from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
@@ -47,6 +49,7 @@ class World:
     models: Models
     memories: Memories
     embedder: LocalEmbedder
+    endings: StoredEndings
     runtime: list[Runtime] = field(default_factory=list["Runtime"])
     """What carries out executions, once there is one."""
 
@@ -65,6 +68,7 @@ class World:
             models=self.models,
             memories=self.memories,
             embedder=self.embedder,
+            endings=self.endings,
         )
 
     def _workflows(self, context: Context) -> Workflows | None:
@@ -95,10 +99,13 @@ def blob_store(settings: Settings) -> BlobStore:
 
 def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
     """The world behind `store`; `stack` closes what it opens."""
+    if settings.metrics_port is not None:
+        stack.enter_context(served(settings.metrics_host, settings.metrics_port))
     http = EgressClient(allow=settings.egress_allow)
     stack.push_async_callback(http.close)
     embedder = LocalEmbedder()
     stack.push_async_callback(embedder.close)
+    runtime: list[Runtime] = []
     return World(
         settings=settings,
         clock=clock,
@@ -114,4 +121,6 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         models=models_of(settings),
         memories=Memories(store, clock),
         embedder=embedder,
+        endings=StoredEndings(store, clock, lambda: runtime[0]),
+        runtime=runtime,
     )

@@ -23,9 +23,12 @@ class Workflows:
     def __init__(self, store: Store, definitions: Definitions, runtime: Runtime, context: Context) -> None:
         self._store, self._definitions, self._runtime, self._context = store, definitions, runtime, context
 
-    async def run(self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float) -> Items:
+    async def run(
+        self, workflow_id: str, version: int, input: Items, *, key: str, timeout: float, user_id: str = ""
+    ) -> Items:
+        """`user_id`: on whose behalf, where no workflow of theirs is running."""
         ours = await asyncio.to_thread(self._store.workflow, self._context.workflow_id)
-        owner = ours.user_id if ours is not None else ""
+        owner = ours.user_id if ours is not None else user_id
         try:
             digest, found = await self._definitions.resolve_for(owner, workflow_id, version)
             id = await self._runtime.start(
