@@ -263,10 +263,15 @@ class LocalRuntime:
         writes: list[Write] = []
         told: list[Callable[[Exception | None], bool]] = []
         born: list[_Live] = []
-        for start, plan in zip(starts, plans, strict=True):
-            live = self._create(start, plan, now, self._new_id(start, now))
-            live.committing = True
-            born.append(live)
+        try:
+            for start, plan in zip(starts, plans, strict=True):
+                live = self._create(start, plan, now, self._new_id(start, now))
+                live.committing = True
+                born.append(live)
+        except RuntimeFailure:
+            for live in born:
+                self._discard(live)
+            raise
         stored = [self._when_stored(live) for live in born]
         for live in born:
             self._pump(live)
