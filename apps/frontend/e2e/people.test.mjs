@@ -95,6 +95,17 @@ describe("a server with users", () => {
     await write("Path", "refunds");
     await leave();
     await on.locator('.node[data-node="webhook"]').click();
+    await saved();
+    // The draft listens once, before anything is published.
+    await on.getByRole("button", { name: "Listen for a test call" }).click();
+    const test = (await on.locator(".testurl").textContent()).trim();
+    const tried = await fetch(test, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"order": "0"}',
+    });
+    assert.ok(tried.ok, String(tried.status));
+    await on.locator('.node[data-node="webhook"][data-look="succeeded"]').waitFor();
     await on.keyboard.press("a");
     await on.keyboard.type("approval");
     await on

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from tests.access import PASSWORD, Person, code_of, people
 from tests.clock import ManualClock
-from tests.serving import Client, serving
+from tests.serving import Client, items, serving
 from workflow_engine import server
 from workflow_engine.core.config import Settings
 from workflow_engine.proto import access_pb2 as ac
@@ -301,6 +301,7 @@ class TestOwners:
             (integrations.ExecuteTool, tool),
             (client.stub.CreateWorkflow, as_a_step),
             (integrations.ExecuteTool, as_a_tool),
+            (integrations.ExecuteTool, it.ExecuteToolRequest(tool=f"workflow.{id}")),
         ):
             assert await code_of(method(request, metadata=eve.metadata)) == "NOT_FOUND", request
         listed = await client.stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(), metadata=eve.metadata)
@@ -309,6 +310,31 @@ class TestOwners:
         assert not listed.credentials
         watching = client.stub.WatchExecution(ex.WatchExecutionRequest(execution_id=run), metadata=eve.metadata)
         assert await code_of(watching.read()) == "NOT_FOUND"
+
+    async def test_a_sub_workflow_of_somebody_else_does_not_run(self, sqlite_client: Client) -> None:
+        found = await people(sqlite_client, ada=WORKER, eve=WORKER)
+        root, ada, eve = found["root"], found["ada"], found["eve"]
+        stub = sqlite_client.stub
+        theirs = ws.CreateWorkflowRequest(name="Ada's secrets")
+        id = (await stub.CreateWorkflow(theirs, metadata=ada.metadata)).workflow.id
+        await stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=id), metadata=ada.metadata)
+
+        async def call_from(who: Person) -> ex.Execution:
+            calling = ws.CreateWorkflowRequest(name="Caller")
+            calling.workflow.nodes.add(id="start", type="trigger.manual")
+            node = calling.workflow.nodes.add(id="call", type="flow.subworkflow")
+            # Nobody can tell beforehand what comes of an expression.
+            node.parameters["workflow_id"] = "{{ json.id }}"
+            calling.workflow.connections.add(from_node="start", to_node="call")
+            made = (await stub.CreateWorkflow(calling, metadata=who.metadata)).workflow.id
+            running = ex.ExecuteWorkflowRequest(workflow_id=made, input=items({"id": id}))
+            running.wait.FromSeconds(20)
+            return (await stub.ExecuteWorkflow(running, metadata=who.metadata)).execution  # type: ignore[no-any-return]
+
+        assert (await call_from(ada)).status == ex.SUCCESS
+        assert (await call_from(root)).status == ex.SUCCESS
+        refused = await call_from(eve)
+        assert (refused.status, refused.failure.cause.reason) == (ex.ERROR, "NOT_PUBLISHED")
 
     async def test_who_did_it_is_written_where_the_request_leaves_it_open(self, sqlite_client: Client) -> None:
         ada = (await people(sqlite_client, ada=WORKER))["ada"]
@@ -319,6 +345,12 @@ class TestOwners:
         status = ex.GetExecutionStatusRequest(execution_id=run)
         execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
         assert (execution.user_id, execution.triggered_by) == (ada.id, "ada@example.com")
+
+        batch = ex.BatchExecuteWorkflowRequest(requests=[ex.ExecuteWorkflowRequest(workflow_id=made.workflow.id)])
+        [second] = (await sqlite_client.stub.BatchExecuteWorkflow(batch, metadata=ada.metadata)).execution_ids
+        status = ex.GetExecutionStatusRequest(execution_id=second)
+        execution = (await sqlite_client.stub.GetExecutionStatus(status, metadata=ada.metadata)).execution
+        assert execution.triggered_by == "ada@example.com"
 
 
 async def test_the_audit_log_tells_who_did_what_and_what_was_refused(client: Client) -> None:

@@ -308,6 +308,27 @@ class TestTrying:
             await sqlite_service.update(made.id, allowed_hosts=["db.example"])
             assert (await sqlite_service.test(made.id)).failure.reason == "CREDENTIAL_REFUSED"
 
+    @pytest.mark.parametrize(
+        ("type", "fields"),
+        [
+            ("github", {"token": SECRET}),
+            ("oauth2", {"provider": "github", "access_token": SECRET}),
+        ],
+    )
+    async def test_an_account_of_a_service_is_tried_at_the_service(
+        self, sqlite_service: Integrations, type: str, fields: dict[str, Any]
+    ) -> None:
+        async with guarded() as there:
+            made = await sqlite_service.create(type, fields={**fields, "base_url": there.url})
+            assert (await sqlite_service.test(made.id)).success
+            assert [each.path for each in there.seen] == ["/user"]
+            secret = "token" if type == "github" else "access_token"
+            await sqlite_service.update(made.id, {secret: "wrong-token"})
+            answer = await sqlite_service.test(made.id)
+            assert not answer.success
+            assert "does not accept the credential" in answer.failure.hint
+            assert "wrong-token" not in str(answer)
+
     async def test_what_can_not_be_tried_is_not_called_good(self, sqlite_service: Integrations) -> None:
         made = await sqlite_service.create()
         answer = await sqlite_service.test(made.id)
@@ -327,6 +348,17 @@ class TestTools:
             properties = struct_to_dict(kinds[kind].schema)["properties"]
             assert properties[secret]["writeOnly"] is True
         assert "writeOnly" not in struct_to_dict(kinds["http_basic"].schema)["properties"]["username"]
+
+    async def test_services_are_integrations_with_their_own_nodes_and_accounts(
+        self, sqlite_service: Integrations
+    ) -> None:
+        answer = await sqlite_service.stub.ListIntegrations(it.ListIntegrationsRequest(query="github"))
+        (github,) = answer.integrations
+        assert list(github.node_types) == ["external_action.github"]
+        assert [kind.type for kind in github.credential_types] == ["github", "oauth2"]
+        assert github.documentation_url.startswith("https://")
+        everything = await sqlite_service.stub.ListIntegrations(it.ListIntegrationsRequest())
+        assert len({each.id for each in everything.integrations}) == len(everything.integrations) >= 25
 
     async def test_a_tool_runs_with_a_credential_and_its_arguments_are_no_expressions(
         self, service: Integrations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
+from tests.ai.model_server import ModelServer, Use, model_server
 from tests.runtime.peers import peer
 from tests.serving import Client, output, runs, serving
 from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+from workflow_engine.utils.structs import struct_to_dict, to_struct
 
 TEMPLATES = Path(__file__).parent.parent / "examples" / "templates"
 NAMES = sorted(path.stem for path in TEMPLATES.glob("*.json"))
@@ -82,6 +87,34 @@ class World:
 class Gallery:
     client: Client
     world: World
+    models: ModelServer
+
+    @property
+    def people(self) -> Any:
+        return rpc.TriggerServiceStub(self.client.channel)
+
+    async def asked(self, execution_id: str = "") -> it.Task:
+        """What waits for a person, once it does."""
+        for _ in range(200):
+            found = await self.people.ListTasks(
+                it.ListTasksRequest(execution_id=execution_id, statuses=[it.TASK_STATUS_OPEN])
+            )
+            if found.tasks:
+                return found.tasks[0]  # type: ignore[no-any-return]
+            await asyncio.sleep(0.02)
+        raise AssertionError("nobody was asked")
+
+    async def call(self, name: str, path: str, body: dict[str, Any], **vars: Any) -> str:
+        """Publishes a template and calls its webhook; gives the execution."""
+        workflow = await self.taken(name, **vars)
+        await self.client.stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=workflow))
+        async with (
+            ClientSession() as session,
+            session.post(f"{self.client.http}/webhooks/{path}", json=body) as answer,
+        ):
+            assert answer.status == 202
+        history = await self.client.stub.GetExecutionHistory(ex.GetExecutionHistoryRequest(workflow_id=workflow))
+        return str(history.executions[0].id)
 
     async def taken(self, name: str, **vars: Any) -> str:
         """Imports a template as the editor does; its addresses lead to the world."""
@@ -99,9 +132,13 @@ class Gallery:
 @pytest.fixture
 async def gallery(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Gallery]:
     world = World()
-    async with peer(world.answer) as server, serving(sqlite_url, tmp_path) as client:
+    async with (
+        peer(world.answer) as server,
+        model_server() as models,
+        serving(sqlite_url, tmp_path, **models.settings()) as client,
+    ):
         world.url = server.url
-        yield Gallery(client, world)
+        yield Gallery(client, world, models)
 
 
 def test_there_are_twelve_and_more_and_each_says_what_it_is_for() -> None:
@@ -245,3 +282,44 @@ async def test_clean_data(gallery: Gallery) -> None:
     run = await gallery.run("clean_data", {"rows": rows})
     assert output(run) == [{"name": "Bob", "total": 10}, {"name": "Ada Lovelace", "total": 6}]
     assert runs(run)["clean"] == "SUCCEEDED"
+
+
+async def test_refund_approval(gallery: Gallery) -> None:
+    url = gallery.world.url
+    small = await gallery.call(
+        "refund_approval", "refunds", {"order": "1", "amount": 5, "reason": "late"}, shop_url=url
+    )
+    assert (await gallery.client.wait(small)).status == ex.SUCCESS
+    assert gallery.world.told.pop() == ("POST", "/refunds", {"order": "1", "amount": 5})
+
+    body = {"order": "2", "amount": 120, "reason": "The parcel never arrived."}
+    async with ClientSession() as session, session.post(f"{gallery.client.http}/webhooks/refunds", json=body) as answer:
+        assert answer.status == 202
+    task = await gallery.asked()
+    assert (task.title, task.text) == ("Refund of 120 for order 2?", "The parcel never arrived.")
+    said = to_struct({"approved": False, "comment": "It is on its way."})
+    await gallery.people.AnswerTask(it.AnswerTaskRequest(task_id=task.id, user_id="ada", data=said))
+    assert (await gallery.client.wait(task.execution_id)).status == ex.SUCCESS
+    assert gallery.world.told == [("POST", "/messages", {"order": "2", "text": "It is on its way."})]
+
+
+async def test_sort_support_mail(gallery: Gallery) -> None:
+    gallery.models.plays(Use([("final_answer", {"category": "complaint", "confidence": 0.9})]))
+    url = gallery.world.url
+    mail = {"from": "bob@example.com", "text": "It broke."}
+    run = await gallery.call("sort_support_mail", "support", mail, notify_url=f"{url}/notify", tickets_url=f"{url}/t")
+    assert (await gallery.client.wait(run)).status == ex.SUCCESS
+    assert gallery.world.texts() == ["A complaint from bob@example.com: It broke."]
+
+
+async def test_read_invoices(gallery: Gallery) -> None:
+    gallery.models.plays(Use([("final_answer", {"number": "R-7", "total": 119.0, "due": "2026-12-01"})]))
+    workflow = await gallery.taken("read_invoices", books_url=f"{gallery.world.url}/invoices")
+    run = await gallery.client.start(workflow, {"text": "Invoice R-7, 119 EUR, due 1 December 2026"})
+    task = await gallery.asked(run)
+    facts = struct_to_dict(task.data)
+    assert facts == {"number": "R-7", "total": 119, "due": "2026-12-01"}
+    corrected = to_struct(facts | {"total": 191})
+    await gallery.people.AnswerTask(it.AnswerTaskRequest(task_id=task.id, user_id="ada", data=corrected))
+    assert (await gallery.client.wait(run)).status == ex.SUCCESS
+    assert gallery.world.told == [("POST", "/invoices", {"number": "R-7", "total": 191, "due": "2026-12-01"})]

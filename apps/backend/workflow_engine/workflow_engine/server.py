@@ -153,6 +153,7 @@ async def start(
                 queue_limit=settings.queue_limit,
                 on_notice=notifier.told,
             )
+            runtime.on_end = there.endings.tell
             notifier.open()
             stack.push_async_callback(notifier.close)
         there.runtime.append(runtime)

@@ -22,6 +22,7 @@ from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.embedding import LocalEmbedder
+from workflow_engine.runtime.endings import StoredEndings
 from workflow_engine.runtime.files import FolderFiles
 from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
@@ -47,6 +48,7 @@ class World:
     models: Models
     memories: Memories
     embedder: LocalEmbedder
+    endings: StoredEndings
     runtime: list[Runtime] = field(default_factory=list["Runtime"])
     """What carries out executions, once there is one."""
 
@@ -65,6 +67,7 @@ class World:
             models=self.models,
             memories=self.memories,
             embedder=self.embedder,
+            endings=self.endings,
         )
 
     def _workflows(self, context: Context) -> Workflows | None:
@@ -99,6 +102,7 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
     stack.push_async_callback(http.close)
     embedder = LocalEmbedder()
     stack.push_async_callback(embedder.close)
+    runtime: list[Runtime] = []
     return World(
         settings=settings,
         clock=clock,
@@ -114,4 +118,6 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
         models=models_of(settings),
         memories=Memories(store, clock),
         embedder=embedder,
+        endings=StoredEndings(store, clock, lambda: runtime[0]),
+        runtime=runtime,
     )

@@ -1,10 +1,10 @@
 /** What a chosen node is told: its parameters, how it fails, its credentials; and what its type does. */
-import { CirclePlay, FastForward, Pin, PinOff, Plus, Trash2, X } from "lucide-react";
+import { CirclePlay, Copy, FastForward, Pin, PinOff, Plus, Radio, Trash2, X } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
-import { type CredentialJson, integrations, type NodeJson, workflows } from "~/api/contract";
+import { type CredentialJson, integrations, type NodeJson, triggers, workflows } from "~/api/contract";
 import { useCall } from "~/api/hooks";
-import { call } from "~/api/transport";
+import { call, stream } from "~/api/transport";
 import { preview as short } from "~/expression/complete";
 import { type Preview as PreviewResult, previewed } from "~/expression/preview";
 import { SchemaForm } from "~/forms/SchemaForm";
@@ -100,6 +100,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
               {type ? null : (
                 <Notice tone="red">{t("This server has no node type {type}.", { type: node.type })}</Notice>
               )}
+              {node.type === "trigger.webhook" && !readOnly ? <Address node={node} /> : null}
               <Credentials node={node} onChange={change} />
               {hasParameters ? (
                 <SchemaForm
@@ -297,6 +298,81 @@ function PreviewLine({ value, node }: { value: string; node: string }) {
     <div className="preview" aria-live="polite">
       <span>{t("Now")}</span>
       <code>{short(shown.value) || '""'}</code>
+    </div>
+  );
+}
+
+/** Where a webhook is called: the published one, and for a test the draft, once. */
+function Address({ node }: { node: Node }) {
+  const t = useT();
+  const store = useEditorStore();
+  const workflowId = store.getState().id;
+  const list = useCall(triggers.listTriggers, { workflowId, limit: 100 });
+  const live = list.data?.triggers?.find((trigger) => trigger.nodeId === node.id)?.webhookUrl;
+  const [test, setTest] = useState("");
+  const abort = useRef<AbortController>(undefined);
+  useEffect(() => () => abort.current?.abort(), []);
+  const listen = async () => {
+    abort.current?.abort();
+    const mine = new AbortController();
+    abort.current = mine;
+    try {
+      if (!(await store.getState().save())) throw store.getState().trouble;
+      for await (const told of stream(triggers.listenTrigger, { workflowId, nodeId: node.id }, mine.signal)) {
+        if (told.url) setTest(told.url);
+        if (told.executionId) {
+          toast("green", t("The test call has come"));
+          void store.getState().watch(told.executionId);
+        }
+      }
+    } catch (error) {
+      if (!mine.signal.aborted) toast("red", t("It can not listen"), { text: messageOf(error, t) });
+    } finally {
+      if (abort.current === mine) setTest("");
+    }
+  };
+  const copied = (text: string) =>
+    void navigator.clipboard.writeText(text).then(() => toast("green", t("Copied")));
+  return (
+    <div className="address">
+      {live ? (
+        <>
+          <span className="small soft">{t("Its address, for the published version")}</span>
+          <div className="row">
+            <code className="grow">{live}</code>
+            <Button small icon look="ghost" label={t("Copy")} onClick={() => copied(live)}>
+              <Copy />
+            </Button>
+          </div>
+        </>
+      ) : (
+        <span className="small soft">{t("It has an address once the workflow is published.")}</span>
+      )}
+      {test ? (
+        <>
+          <span className="small soft" role="status">
+            {t("Call this now; the draft runs with what comes.")}
+          </span>
+          <div className="row">
+            <code className="grow testurl">{test}</code>
+            <Button small icon look="ghost" label={t("Copy")} onClick={() => copied(test)}>
+              <Copy />
+            </Button>
+          </div>
+          <div>
+            <Button small onClick={() => abort.current?.abort()}>
+              {t("Stop listening")}
+            </Button>
+          </div>
+        </>
+      ) : (
+        <div>
+          <Button small onClick={() => void listen()}>
+            <Radio />
+            {t("Listen for a test call")}
+          </Button>
+        </div>
+      )}
     </div>
   );
 }

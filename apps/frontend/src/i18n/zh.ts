@@ -54,6 +54,7 @@ export default {
   "Books a flight, a hotel and a car. When one of them fails, what was booked before is cancelled, in reverse order.":
     "依次预订航班、酒店和租车；任何一步失败时，按相反顺序取消之前的预订。",
   "Browse templates": "浏览模板",
+  "Call this now; the draft runs with what comes.": "请立即调用此地址；草稿将用收到的数据运行。",
   "Calls your sites every few minutes, side by side, and reports those that do not answer well.":
     "每隔几分钟并行访问您的网站，并报告响应不正常的站点。",
   Cancel: "取消",
@@ -191,11 +192,13 @@ export default {
   "Input of {name}": "{name} 的输入",
   "Insert a node": "插入节点",
   "Is never repeated blindly.": "绝不会盲目重复执行。",
+  "It can not listen": "无法监听",
   "It could not be run from here": "无法从此处运行",
   "It did not happen, and shall not": "没有发生，也不应发生",
   "It did not happen; try again": "没有发生；重试",
   "It fires whenever its address is called.": "其地址被调用时触发。",
   "It happened; go on": "已经发生；继续",
+  "It has an address once the workflow is published.": "发布工作流后会有地址。",
   "It has not ended yet.": "尚未结束。",
   "It is kept in this browser and stored once the problems are solved.":
     "内容保存在此浏览器中，问题解决后会存储到服务器。",
@@ -204,6 +207,7 @@ export default {
   "It was refused": "被拒绝",
   "It works": "可以使用",
   "Items without fields.": "数据项没有字段。",
+  "Its address, for the published version": "已发布版本的地址",
   "Its items before and after it are shown here.": "此处显示它的输入和输出数据项。",
   "Its triggers start nothing any more": "其触发器不再启动执行",
   Journal: "日志",
@@ -219,6 +223,7 @@ export default {
   "Leave by an error port": "从错误端口输出",
   Light: "浅色",
   "Light theme": "浅色主题",
+  "Listen for a test call": "监听一次测试调用",
   "Live v{version}": "已发布 v{version}",
   Loading: "加载中",
   "Longest wait": "最长等待",
@@ -417,6 +422,7 @@ export default {
   Status: "状态",
   Step: "步骤",
   Stop: "停止",
+  "Stop listening": "停止监听",
   "Stop the workflow": "停止工作流",
   "Sub-workflow": "子工作流",
   Succeeded: "成功",
@@ -443,6 +449,7 @@ export default {
   "The password is changed": "密码已修改",
   "The port is not there any more.": "该端口已不存在。",
   "The ports carry different things.": "两个端口传递的内容不同。",
+  "The test call has come": "已收到测试调用",
   "The workflow can run.": "工作流可以运行。",
   "The workflow could not be run.": "工作流无法运行。",
   "The workflow of this execution is gone; its steps are below.": "该执行的工作流已不存在；步骤见下方。",
@@ -576,4 +583,15 @@ export default {
   "{name} could not be tried": "{name} 无法试运行",
   "{name} failed": "{name} 失败",
   "{name} succeeded": "{name} 成功",
+  "Approve refunds": "退款审批",
+  "Takes refund requests from a webhook, asks a person, and tells the shop and the customer what was decided.":
+    "通过 Webhook 接收退款请求，由人工审批，并将结果通知商店和客户。",
+  "Sort support mail with AI": "用 AI 分拣客服邮件",
+  "A model reads each message and says what it is about; complaints go to a person at once, questions get a ticket, the rest is kept.":
+    "由模型阅读每条消息并判断类别：投诉立即通知人员，问题创建工单，其余保留。",
+  "Read invoices with AI, checked by a person": "用 AI 读取发票并人工核对",
+  "A model takes number, total and due date out of the text of an invoice; a person looks it over before it is booked.":
+    "模型从发票文本中提取编号、总额和到期日，入账前由人工核对。",
+  people: "人工",
+  webhook: "Webhook",
 } as Record<string, string>;

@@ -16,7 +16,7 @@ import schemathesis
 from tests.serving import ServerProcess
 from workflow_engine.api.openapi.document import document
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 schema = schemathesis.openapi.from_dict(document())
 
 

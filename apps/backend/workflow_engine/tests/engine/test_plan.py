@@ -100,10 +100,10 @@ def test_ten_thousand_nodes_are_planned_in_time_that_grows_with_them() -> None:
     def seconds(count: int) -> float:
         nodes = [{"id": f"n{number}"} for number in range(count)]
         drawn = workflow({"nodes": [START, *nodes], "connections": [" -> ".join(["start", *(n["id"] for n in nodes)])]})
-        began = time.perf_counter()
+        began = time.process_time()
         assert build(drawn, catalogue()).plan is not None
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small = min(seconds(1_000) for _ in range(3))
     # Ten times the nodes: far less than the hundred times that a quadratic plan would take.
-    assert seconds(10_000) < 30 * small
+    assert seconds(10_000) < 50 * small

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, event
 
 from tests.models.rows import birth, execution, submit
+from workflow_engine.models import retention
 from workflow_engine.models.store import (
     Append,
     ExecutionFilter,
@@ -155,9 +156,17 @@ async def test_who_is_due_is_found_in_order_and_page_by_page(store: Store) -> No
         (lambda store: store.digests_asleep(), "execution_open"),
         (lambda store: store.due((0, 0), 10, 10), "execution_timed"),
         (lambda store: store.next_due(0), "execution_timed"),
+        (lambda store: store.ended_children_of_open(), "execution_by_parent"),
+        (lambda store: store.executions(ExecutionFilter(statuses=(6, 7)), limit=10), "execution_failed"),
+        (lambda store: store.executions(ExecutionFilter("wf", statuses=(6,)), limit=10), "failed_by_workflow"),
+        (lambda store: store.executions(ExecutionFilter(statuses=(2,)), limit=10), "execution_busy"),
+        (lambda store: store.executions(ExecutionFilter(statuses=(1, 3)), limit=10), "execution_open"),
+        (lambda store: retention.ended_before(store, "wf", 1, 10), "execution_ended"),
     ],
 )
-def test_recovery_does_not_read_the_whole_history(sqlite_url: str, ask: Callable[[Store], object], index: str) -> None:
+def test_what_is_asked_often_does_not_read_the_whole_history(
+    sqlite_url: str, ask: Callable[[Store], object], index: str
+) -> None:
     """A million executions that have ended must not slow a start down."""
     store = Store.open(sqlite_url)
     statements: list[tuple[str, object]] = []
@@ -175,6 +184,12 @@ def test_recovery_does_not_read_the_whole_history(sqlite_url: str, ask: Callable
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()  # type: ignore[arg-type]
     engine.dispose()
     assert index in str(plan)
+
+
+async def test_a_count_does_not_go_on_for_ever(store: Store) -> None:
+    await submit(store, [write for _ in range(7) for write in birth(execution(store))])
+    assert store.count_executions(ExecutionFilter(), most=5) == 5
+    assert store.count_executions(ExecutionFilter(), most=10) == 7
 
 
 async def test_closing_stores_what_was_submitted_and_takes_nothing_after(store: Store, database_url: str) -> None:

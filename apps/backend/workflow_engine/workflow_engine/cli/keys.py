@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import typer
 
+from workflow_engine.cli.output import AsJson, print_json
 from workflow_engine.core.config import Settings
 from workflow_engine.core.secrets import SHORTEST, Keyring, NoSecretKey, Sealed, Unreadable
 from workflow_engine.models import credentials
@@ -28,13 +29,14 @@ class Rotation:
 
 
 @app.command()
-def generate() -> None:
+def generate(as_json: AsJson = False) -> None:
     """Print a new key for SECRET_KEY."""
-    typer.echo(secrets.token_urlsafe(SHORTEST))
+    key = secrets.token_urlsafe(SHORTEST)
+    print_json({"secretKey": key}) if as_json else typer.echo(key)
 
 
 @app.command()
-def rotate() -> None:
+def rotate(as_json: AsJson = False) -> None:
     """Put every credential under SECRET_KEY, while the server runs.
 
     First move the key that was in use to SECRET_KEYS_OLD, set SECRET_KEY to a new one, and restart the server with
@@ -45,6 +47,9 @@ def rotate() -> None:
         done = rotated(settings.sqlalchemy_url, Keyring(*settings.secret_keys))
     except (NoSecretKey, StoreUnavailable, NewerSchema) as refused:
         raise SystemExit(str(refused)) from None
+    if as_json:
+        print_json({"keyId": done.key_id, "rewrapped": done.rewrapped, "left": done.left})
+        raise typer.Exit(1 if done.left else 0)
     typer.echo(f"{done.rewrapped} credentials put under key {done.key_id}")
     for id, why in done.left.items():
         typer.echo(f"{id}: {why}", err=True)

@@ -20,10 +20,10 @@ def follow(events: Iterable[ex.WatchExecutionResponse], *, as_json: bool) -> Non
             print_json(each, line=True)
     elif console.is_terminal:
         runs: dict[str, ex.NodeRun] = {}
-        with Live(console=console, refresh_per_second=8) as live:
+        # Drawn anew by the clock as well, so that what takes long is seen to take long.
+        with Live(console=console, refresh_per_second=8, get_renderable=lambda: _table(runs)):
             for each in events:
-                runs |= {run.address: run for run in each.node_runs}
-                live.update(_table(runs))
+                runs.update({run.address: run for run in each.node_runs})
     else:
         seen: dict[str, str] = {}
         for each in events:

@@ -51,6 +51,18 @@ def owner(connection: Connection, kind: str, id: str) -> str | None:
     return found
 
 
+def may_run(connection: Connection, owner: str, workflow_id: str, *, admin: int) -> bool:
+    """Whether executions of `owner` may run a workflow: theirs, their projects', or any when they are an admin.
+
+    On a server without users owners are labels, and keep nobody out. Nothing is said of a workflow that is not there.
+    """
+    theirs = connection.execute(select(Workflow.user_id).where(Workflow.id == workflow_id)).scalar()
+    if theirs is None or theirs == owner or not exist(connection):
+        return True
+    person = connection.execute(select(User.roles).where(User.id == owner)).scalar()
+    return admin in (person or ()) or theirs in projects_of(connection, owner)
+
+
 def is_assigned(connection: Connection, task_id: str, names: Iterable[str]) -> bool:
     """Whether a task is for somebody with one of these names."""
     mine = and_(TaskAssignee.task_id == task_id, TaskAssignee.user_id.in_(list(names)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,6 +112,9 @@ async def begin_grant(store: Store, row: Columns, *, now: int) -> None:
 
 async def take_grant(store: Store, state_digest: str, *, now: int) -> OAuthGrant | None:
     """The grant with this state, which is gone then; None when there is none, or it came too late."""
+    # Anybody may come with a state: only one that is ours is worth a place in the writer's queue.
+    if not await asyncio.to_thread(_has_grant, store, state_digest):
+        return None
 
     def change(connection: Connection) -> OAuthGrant | None:
         with Session(connection, expire_on_commit=False) as session:
@@ -119,6 +123,12 @@ async def take_grant(store: Store, state_digest: str, *, now: int) -> OAuthGrant
         return row if row is not None and row.expires_at > now else None
 
     return await store.change(change)
+
+
+def _has_grant(store: Store, state_digest: str) -> bool:
+    query = select(OAuthGrant.expires_at).where(OAuthGrant.state_digest == state_digest)
+    with store.reading() as connection:
+        return connection.execute(query).first() is not None
 
 
 # rotation, which runs beside the server

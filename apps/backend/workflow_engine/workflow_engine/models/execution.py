@@ -14,6 +14,8 @@ OPEN = "status < 5"
 """Not ended; see Status. A query that says the same in the same words is answered from the index of these alone."""
 BUSY = "status < 3"
 """New or running."""
+FAILED = "status > 5"
+"""Failed or canceled: few, one hopes, and asked for often."""
 ENDED = "ended_at IS NOT NULL"
 TIMED = "status = 3 AND wake_at IS NOT NULL"
 """Waits for a time, among other things perhaps."""
@@ -35,6 +37,8 @@ class WorkflowExecution(Base):
         # Recovery reads only what has not ended, however much history there is, and of that only what is at work.
         _partial("execution_open", OPEN, "pk"),
         _partial("execution_busy", BUSY, "pk"),
+        _partial("execution_failed", FAILED, "pk"),
+        _partial("execution_failed_by_workflow", FAILED, "workflow_id", "pk"),
         _partial("execution_timed", TIMED, "wake_at", "pk"),
         _partial("execution_ended", ENDED, "workflow_id", "ended_at", "pk"),
     )

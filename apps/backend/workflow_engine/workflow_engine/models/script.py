@@ -157,4 +157,4 @@ def _storable(values: tuple[Any, ...], row: ExecutionRow, columns: Sequence[str]
 
 def summary(failure: str) -> str:
     """As much of a failure as its row keeps. Nodes write failures, and PostgreSQL takes no NUL in a text."""
-    return failure[:SUMMARY].replace("\0", "\ufffd")
+    return failure[:SUMMARY].replace("\0", "\ufffd").encode(errors="replace").decode()

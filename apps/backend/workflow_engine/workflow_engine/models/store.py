@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, aliased
 from workflow_engine.models.database import connect
 from workflow_engine.models.execution import (
     BUSY,
+    FAILED,
     OPEN,
     TIMED,
     ExecutionEvent,
@@ -55,6 +56,8 @@ T = TypeVar("T")
 SALT = 22
 """Bits that tell keys of different processes apart, beside 41 of milliseconds."""
 ROW = WorkflowExecution.__table__.columns
+COUNTED = 10_000
+"""Executions that are counted at most."""
 Also = Callable[[Connection], None]
 
 
@@ -99,6 +102,15 @@ class ExecutionFilter:
             query = query.where(ROW.user_id.in_(self.owners))
         if self.statuses:
             query = query.where(ROW.status.in_(self.statuses))
+            # In the words of an index that has only these, where there is one.
+            for words, fits in (
+                (FAILED, min(self.statuses) > 5),
+                (BUSY, max(self.statuses) < 3),
+                (OPEN, max(self.statuses) < 5),
+            ):
+                if fits:
+                    query = query.where(text(words))
+                    break
         if self.since is not None:
             query = query.where(ROW.created_at >= self.since)
         if self.until is not None:
@@ -417,9 +429,11 @@ class Store:
             query = query.where(ROW.pk < before)
         return self._rows(query)
 
-    def count_executions(self, wanted: ExecutionFilter) -> int:
+    def count_executions(self, wanted: ExecutionFilter, most: int = COUNTED) -> int:
+        """How many there are, but never more than `most`: counting a million takes as long as reading them."""
         with self._reading() as connection:
-            query = wanted.where(select(func.count()).select_from(WorkflowExecution))
+            some = wanted.where(select(ROW.pk).select_from(WorkflowExecution)).limit(most).subquery()
+            query = select(func.count()).select_from(some)
             return connection.execute(query).scalar() or 0
 
     def busy_executions(self, after: int, limit: int) -> list[ExecutionRow]:
@@ -452,11 +466,11 @@ class Store:
 
     def ended_children_of_open(self) -> list[ExecutionRow]:
         """Executions that have ended while the one that waits for them has not."""
+        # From the parents to their children: however many have ended, only those of the open ones are looked at.
         parent = aliased(WorkflowExecution)
+        open_ones = select(parent.pk).where(text(OPEN))
         return self._rows(
-            select(*ROW)
-            .join(parent, ROW.parent_pk == parent.pk)
-            .where(parent.status < Status.SUCCESS, ROW.status >= Status.SUCCESS, ROW.parent_address != "")
+            select(*ROW).where(ROW.parent_pk.in_(open_ones), ROW.status >= Status.SUCCESS, ROW.parent_address != "")
         )
 
     def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:

@@ -155,6 +155,44 @@ class Folder(Files, Protocol):
         """Where a file is or would be, for libraries that open files by name. Raises NodeFailure."""
         ...
 
+    def folder(self, path: str) -> Path:
+        """Where a folder is, for libraries that watch it. Raises NodeFailure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An execution that has ended. Times are epoch milliseconds."""
+
+    execution_id: str
+    workflow_id: str
+    status: str
+    """`SUCCESS`, `ERROR` or `CANCELED`."""
+    started_at: int | None
+    ended_at: int
+    failure: str
+    """Its message; empty when there was none."""
+
+
+class Endings(Protocol):
+    """Executions that have ended."""
+
+    async def ended(self, watcher: str, workflow_ids: Sequence[str], since: int, limit: int) -> Sequence[Ending]:
+        """Those of workflows that belong to the owner of workflow `watcher`, oldest first."""
+        ...
+
+    async def output(self, execution_id: str) -> Items:
+        """The result of one of them."""
+        ...
+
+    def told(self) -> int:
+        """Where the news stand; ask before you look, and give it to `news`."""
+        ...
+
+    async def news(self, since: int) -> None:
+        """Returns when more may have ended than had then."""
+        ...
+
 
 class Commands(Protocol):
     """Programs of this machine that the operator has allowed."""
@@ -283,6 +321,7 @@ class Context:
     files: Folder | None = None
     commands: Commands | None = None
     workflows: Workflows | None = None
+    endings: Endings | None = None
     mcp_servers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     """MCP servers that may be started on this machine: program and arguments by name."""
     handed_out: Redactor = field(default_factory=Redactor)

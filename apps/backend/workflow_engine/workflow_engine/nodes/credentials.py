@@ -132,6 +132,12 @@ class OAuth2(_Http):
     base_url: str = Field(default="", pattern=rf"^$|{_URL}", max_length=2000)
     """Where the service's API is, for node types that know a usual address."""
 
+    def probe(self) -> Probe | None:
+        type, operation = PROVIDERS[self.provider].tried_by if self.provider else ("", "")
+        if self.test_url or not type:
+            return super().probe()
+        return Probe(type, "auth", {"action": {"operation": operation}})
+
     def endpoints(self) -> Provider:
         """Where and how this client gets its tokens."""
         known = PROVIDERS.get(self.provider, Provider("", ""))

@@ -22,6 +22,7 @@ from workflow_engine.engine.events import (
     NodeIterated,
     NodeSucceeded,
     NodeSuspended,
+    encode,
 )
 from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.history import added
@@ -112,17 +113,31 @@ def prepared(state: State, task: Perform, context: Context) -> Call[Any]:
     return run.part_call(task.node, item, 0, None, f"{context.execution_id}:{run.address}")
 
 
-def unwritable(task: Perform, error: TypeError, at: int) -> AttemptFailed:
-    """The outcome of an attempt whose node gave something that is no JSON."""
-    failure = Failure(
-        "NODE_CRASHED",
-        f"what it gave can not be stored: {error}",
-        node=address(task.node.id, task.key[1]),
-        hint=f"this is a fault in the node type {task.node.kind.type}",
-    )
-    return AttemptFailed(
-        at=at, node=task.node.id, path=task.key[1], attempt=task.work.attempt, started_at=at, failure=failure
-    )
+def storable(task: Perform, outcome: AnyEvent) -> tuple[AnyEvent, bytes]:
+    """An attempt's outcome and its stored form; where it has none, the failure that says so.
+
+    A node's code may put anything into its items: an object, an integer of a hundred digits, half a character.
+    """
+    try:
+        return outcome, encode(outcome)
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
+        failure = Failure(
+            "NODE_CRASHED",
+            f"the attempt ended, but what it gave can not be stored as JSON: {told}",
+            address(task.node.id, task.key[1]),
+            hint="give text, numbers of up to 64 bits, booleans, lists, objects and null",
+        )
+        started_at = getattr(outcome, "started_at", outcome.at)
+        failed = AttemptFailed(
+            at=outcome.at,
+            node=task.node.id,
+            path=task.key[1],
+            attempt=task.work.attempt,
+            started_at=started_at,
+            failure=failure,
+        )
+        return failed, encode(failed)
 
 
 def without_secrets(failure: Failure, handed_out: Redactor) -> Failure:

@@ -23,6 +23,8 @@ class Provider:
     scope_separator: str = " "
     sends_json: bool = False
     """Its token endpoint wants JSON, not a form."""
+    tried_by: tuple[str, str] = ("", "")
+    """A node type for it, and an operation that shows whether a token is let in and changes nothing."""
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -35,27 +37,39 @@ PROVIDERS: dict[str, Provider] = {
             "https://www.googleapis.com/auth/spreadsheets",
         ),
         extra={"access_type": "offline", "prompt": "consent"},
+        tried_by=("external_action.google_calendar", "calendar.list"),
     ),
     "microsoft": Provider(
         "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
         "https://login.microsoftonline.com/common/oauth2/v2.0/token",
         ("offline_access", "ChannelMessage.Send", "Chat.ReadWrite", "Team.ReadBasic.All", "Channel.ReadBasic.All"),
+        tried_by=("external_action.microsoft_teams", "user.me"),
     ),
     "github": Provider(
-        "https://github.com/login/oauth/authorize", "https://github.com/login/oauth/access_token", ("repo",)
+        "https://github.com/login/oauth/authorize",
+        "https://github.com/login/oauth/access_token",
+        ("repo",),
+        tried_by=("external_action.github", "user.me"),
     ),
-    "gitlab": Provider("https://gitlab.com/oauth/authorize", "https://gitlab.com/oauth/token", ("api",)),
+    "gitlab": Provider(
+        "https://gitlab.com/oauth/authorize",
+        "https://gitlab.com/oauth/token",
+        ("api",),
+        tried_by=("external_action.gitlab", "user.me"),
+    ),
     "slack": Provider(
         "https://slack.com/oauth/v2/authorize",
         "https://slack.com/api/oauth.v2.access",
         ("chat:write", "channels:read", "channels:history", "users:read", "reactions:write", "files:write"),
         scope_separator=",",
+        tried_by=("external_action.slack", "account.get"),
     ),
     "discord": Provider(
         "https://discord.com/oauth2/authorize",
         "https://discord.com/api/oauth2/token",
         ("identify", "guilds"),
         client_auth="client_secret_basic",
+        tried_by=("external_action.discord", "user.me"),
     ),
     "notion": Provider(
         "https://api.notion.com/v1/oauth/authorize",
@@ -63,6 +77,7 @@ PROVIDERS: dict[str, Provider] = {
         client_auth="client_secret_basic",
         extra={"owner": "user"},
         sends_json=True,
+        tried_by=("external_action.notion", "user.me"),
     ),
     "atlassian": Provider(
         "https://auth.atlassian.com/authorize",
@@ -76,12 +91,14 @@ PROVIDERS: dict[str, Provider] = {
         "https://api.linear.app/oauth/token",
         ("read", "write"),
         scope_separator=",",
+        tried_by=("external_action.linear", "user.me"),
     ),
     "airtable": Provider(
         "https://airtable.com/oauth2/v1/authorize",
         "https://airtable.com/oauth2/v1/token",
         ("data.records:read", "data.records:write", "schema.bases:read"),
         client_auth="client_secret_basic",
+        tried_by=("external_action.airtable", "user.me"),
     ),
 }
 

@@ -1231,7 +1231,7 @@ class GetExecutionHistoryResponse(_message.Message):
     message: _builtins.str
     """What was done."""
     total: _builtins.int
-    """How many match, in all."""
+    """How many match; 10000 when there are more, since counting them all would take as long as reading them."""
     next_page_token: _builtins.str
     """For the next page; empty on the last."""
     @_builtins.property

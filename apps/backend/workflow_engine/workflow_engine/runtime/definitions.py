@@ -6,8 +6,10 @@ import asyncio
 from collections import OrderedDict
 
 from workflow_engine.engine.plan import Catalogue, Plan, build
+from workflow_engine.models.accounts import may_run
 from workflow_engine.models.store import Store
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.proto.access_pb2 import ROLE_ADMIN
 from workflow_engine.runtime.contract import RuntimeFailure
 
 KEPT = 1_000
@@ -39,12 +41,29 @@ class Definitions:
             self._plans.popitem(last=False)
         return built.plan
 
+    async def resolve_for(self, owner: str, workflow_id: str, version: int = 0) -> tuple[str, int]:
+        """As `resolve`, for an execution of `owner`: what they may not run is as if it did not exist.
+
+        An id may come from an expression, which nobody could check when it was saved.
+        """
+        if not await asyncio.to_thread(self._may_run, owner, workflow_id):
+            raise _not_published(workflow_id, version)
+        return await self.resolve(workflow_id, version)
+
+    def _may_run(self, owner: str, workflow_id: str) -> bool:
+        with self._store.reading() as connection:
+            return may_run(connection, owner, workflow_id, admin=ROLE_ADMIN)
+
     async def resolve(self, workflow_id: str, version: int = 0) -> tuple[str, int]:
         """The digest and number of a published version; 0 asks for the one that is live."""
         found = await asyncio.to_thread(self._store.published, workflow_id, version)
         if found is None:
-            wanted = f"version {version}" if version else "a published version"
-            raise RuntimeFailure(
-                "NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no {wanted}: publish it first"
-            )
+            raise _not_published(workflow_id, version)
         return found
+
+
+def _not_published(workflow_id: str, version: int) -> RuntimeFailure:
+    wanted = f"version {version}" if version else "a published version"
+    return RuntimeFailure(
+        "NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no {wanted}: publish it first"
+    )

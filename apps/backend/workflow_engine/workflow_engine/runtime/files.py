@@ -125,6 +125,12 @@ class FolderFiles:
             raise
         return handle
 
+    def folder(self, path: str) -> Path:
+        """Where a folder is, for libraries that watch it; links on the way there are refused. Raises NodeFailure."""
+        parts = _parts(path) if path else []
+        os.close(self._folder(parts, path))
+        return self.root.joinpath(*parts)
+
     def _parent(self, path: str, *, make: bool = False) -> tuple[int, str]:
         """A descriptor of the folder that holds `path`, and the name there."""
         *folders, name = _parts(path)

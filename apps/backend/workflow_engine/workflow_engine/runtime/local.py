@@ -14,6 +14,7 @@ stored is not run again, what was not stored is.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -41,11 +42,12 @@ from workflow_engine.engine.history import History, is_waiting
 from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, address, parse_address
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting, address, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
+    OwnershipLost,
     SaveTask,
     Snapshot,
     Status,
@@ -55,7 +57,8 @@ from workflow_engine.models.store import (
 )
 from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform, run_now, unwritable
+from workflow_engine.nodes.perform import perform, run_now, storable
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -121,6 +124,8 @@ class _Live:
     """Rings at `alarm_at`."""
     alarm_at: int | None = None
     yielding: bool = False
+    gave_up: bool = False
+    """It was ended because the database does not take what it came to."""
 
 
 class LocalRuntime:
@@ -143,6 +148,8 @@ class LocalRuntime:
         self._store, self._definitions, self._clock = store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
         self._on_notice = on_notice
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when an execution has ended, and that is stored."""
         self._live: dict[int, _Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
@@ -261,27 +268,32 @@ class LocalRuntime:
         plans = [await self._definitions.plan(start.digest) for start in starts]
         now = self._clock.now_ms()
         writes: list[Write] = []
-        told: list[Callable[[Exception | None], bool]] = []
+        starting: list[_Live] = []
         born: list[_Live] = []
         try:
             for start, plan in zip(starts, plans, strict=True):
                 live = self._create(start, plan, now, self._new_id(start, now))
                 live.committing = True
-                born.append(live)
-        except RuntimeFailure:
-            for live in born:
-                self._discard(live)
+                starting.append(live)
+            for live in starting:
+                self._pump(live)
+            for live in starting:
+                if self._needs_time(live):
+                    writes += await self._prepare(live, born)
+        except BaseException as error:
+            # Also when the caller has gone: none of them may keep a slot.
+            for live in (*starting, *born):
+                self._discard(live, StoreUnavailable(str(error)))
             raise
-        stored = [self._when_stored(live) for live in born]
-        for live in born:
-            self._pump(live)
+        stored = [self._when_stored(live) for live in starting]
+        told: list[Callable[[Exception | None], bool]] = []
+        for live in starting:
             parts, done = self._leaving(live, self._status(live))
             writes += parts
             told.append(done)
-        # All are new, so that none of them asks for another try.
-        self._submit(writes, lambda error: sum(done(error) for done in told) > 0)
+        self._submit(writes, partial(self._told, told, born))
         await asyncio.gather(*stored)
-        return [live.row.id for live in born]
+        return [live.row.id for live in starting]
 
     async def send(self, execution_id: str, event: AnyEvent) -> bool:
         live = await self._find(execution_id)
@@ -345,7 +357,7 @@ class LocalRuntime:
             # Retention may take away what a slow watcher has not seen.
             while not self._closing and self._watchers.get(row.pk) is watchers:
                 stored.clear()
-                # The row of one in memory says how it ends before that is stored.
+                # In memory it may have ended before that is stored.
                 is_over = row.status >= Status.SUCCESS and row.pk not in self._live
                 while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
                     for seq, event in page:
@@ -425,21 +437,22 @@ class LocalRuntime:
         )
         group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
-        self._remember(live)
-        self._take_in(
-            live,
-            ExecutionStarted(
-                at=now,
-                execution_id=id,
-                seed=int.from_bytes(self._entropy(4), "big"),
-                input=start.input,
-                trigger=start.trigger,
-                reuse=start.reuse,
-                overrides=start.overrides,
-                only=start.only,
-                depth=depth or start.depth,
-            ),
+        started = ExecutionStarted(
+            at=now,
+            execution_id=id,
+            seed=int.from_bytes(self._entropy(4), "big"),
+            input=start.input,
+            trigger=start.trigger,
+            reuse=start.reuse,
+            overrides=start.overrides,
+            only=start.only,
+            depth=depth or start.depth,
         )
+        try:
+            self._take_in(live, started)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise RuntimeFailure("INVALID_REQUEST", f"the input can not be stored as JSON: {error}") from error
+        self._remember(live)
         if group and not self._enter(live, group):
             live.row.status = Status.NEW
             live.row.started_at = None
@@ -470,18 +483,21 @@ class LocalRuntime:
     # the pump
 
     def _take_in(self, live: _Live, event: AnyEvent) -> None:
+        # What can not be stored must not have happened.
+        data = encode(event)
         machine.apply(live.state, event)
-        self._record(live, event)
+        self._record(live, data)
 
-    def _record(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
+    def _record(self, live: _Live, data: bytes) -> None:
         live.seq += 1
-        live.buffer.append(encode(event) if encoded is None else encoded)
-        live.has_large |= len(live.buffer[-1]) > LARGE
+        live.buffer.append(data)
+        live.has_large |= len(data) > LARGE
         live.state.changes.clear()
 
-    def _feed(self, live: _Live, event: AnyEvent, encoded: bytes | None = None) -> None:
+    def _feed(self, live: _Live, event: AnyEvent, data: bytes | None = None) -> None:
+        data = data or encode(event)
         if machine.take(live.state, event):
-            self._record(live, event, encoded)
+            self._record(live, data)
             self._pump(live)
 
     def _pump(self, live: _Live) -> None:
@@ -496,7 +512,7 @@ class LocalRuntime:
             now = self._clock.now_ms()
             ready = machine.decide(state, now)
             for event in ready.append:
-                self._record(live, event)
+                self._record(live, encode(event))
                 if isinstance(event, ExecutionEnded):
                     live.children += error_children(live.row, state.plan, event)
             for key in ready.abort:
@@ -510,8 +526,10 @@ class LocalRuntime:
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
                     pure = True
-                    outcome = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
-                    self._take_in(live, outcome)
+                    given = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
+                    outcome, data = storable(task, given)
+                    machine.apply(state, outcome)
+                    self._record(live, data)
                 else:
                     live.held.append(task)
             if not pure:
@@ -532,7 +550,7 @@ class LocalRuntime:
     def _abort(self, live: _Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]
         if task := live.tasks.pop(key, None):
-            task.cancel()
+            self._stop(task)
 
     # storing
 
@@ -545,7 +563,7 @@ class LocalRuntime:
             if self._needs_time(live):
                 self._spawn(self._flush_slowly(live))
             else:
-                self._commit(live, status, [])
+                self._commit(live, status)
         else:
             self._settled(live)
 
@@ -561,10 +579,23 @@ class LocalRuntime:
             return Status.RUNNING
         return Status.WAITING
 
-    def _commit(self, live: _Live, status: Status, more: list[Write]) -> None:
-        """Stores the buffer, the row, and `more` in one transaction."""
+    def _commit(self, live: _Live, status: Status, more: Sequence[Write] = (), born: Sequence[_Live] = ()) -> None:
+        """Stores the buffer, the row, and `more` in one transaction; then the `born` that are in it may live."""
         writes, done = self._leaving(live, status)
-        self._submit([*writes, *more], done)
+        self._submit([*writes, *more], partial(self._told, [done], born) if born else done)
+
+    def _told(
+        self, parents: Sequence[Callable[[Exception | None], bool]], born: Sequence[_Live], error: Exception | None
+    ) -> bool:
+        if sum(done(error) for done in parents):
+            return True
+        for newborn in born:
+            if error is None:
+                newborn.committing = False
+                self._pump(newborn)
+            else:
+                self._discard(newborn, error)
+        return False
 
     def _leaving(self, live: _Live, status: Status) -> tuple[list[Write], Callable[[Exception | None], bool]]:
         """Takes what is to be stored out of `live`, and says what to do when it is stored, or is not.
@@ -600,12 +631,11 @@ class LocalRuntime:
                     self._on_notice(due)
                 self._launch(live, held)
                 self._flush(live)
-            elif is_new or not isinstance(error, StoreUnavailable):
-                # Nobody was told that this execution exists, or the store can not take it at all.
-                self._discard(live)
-                _answer(waiting, error)
-            else:
+                return False
+            if not is_new and isinstance(error, StoreUnavailable):
                 return True
+            _answer(waiting, error)
+            self._refuse(live, is_new, error)
             return False
 
         return writes, done
@@ -664,11 +694,42 @@ class LocalRuntime:
         else:
             self._set_alarm(live)
 
-    def _discard(self, live: _Live) -> None:
+    def _refuse(self, live: _Live, is_new: bool, error: Exception) -> None:
+        """The store does not take an execution as it is."""
+        self._discard(live, error)
+        # Of a new one nobody was told; one that exists can not just be gone.
+        if not is_new and not isinstance(error, OwnershipLost):
+            self._do(self._give_up, live.row.pk, str(error), live.gave_up)
+
+    def _discard(self, live: _Live, error: Exception) -> None:
         self._forget(live)
         for task in live.tasks.values():
-            task.cancel()
-        self._leave(live)
+            self._stop(task)
+        self._release(live.row.pk)
+        waiting, live.on_stored = live.on_stored, []
+        _answer(waiting, error)
+
+    async def _give_up(self, pk: int, reason: str, again: bool) -> None:
+        """Ends an execution, from where it is stored, that has come to something that the database will never take."""
+        if again:
+            log.error("execution_stands_still", pk=pk, error=reason)
+            return
+        live = await self._wake(pk)
+        if live is None:
+            return
+        live.gave_up = live.admitted = True
+        failure = Failure(
+            "NOT_STORABLE",
+            f"the database does not take what the execution has come to: {reason}",
+            hint="its last events are missing for that reason; look for text that the database can not hold",
+        )
+        children = [child for run in live.state.runs.values() if isinstance(run, Waiting) for child in run.children]
+        ended = ExecutionEnded(at=self._clock.now_ms(), status="ERROR", failure=failure)
+        self._take_in(live, ended)
+        live.children += error_children(live.row, live.state.plan, ended)
+        for child in children:
+            self._do(self._cancel_child, live.row, child)
+        self._pump(live)
 
     # effects
 
@@ -677,6 +738,9 @@ class LocalRuntime:
             run = live.state.runs.get(task.key)
             if self._closing or not isinstance(run, Running) or run.work.attempt != task.work.attempt:
                 continue
+            if self._live.get(live.row.pk) is not live:
+                # It has left memory while its attempt waited for room.
+                continue
             if self._in_flight >= self._max_in_flight:
                 self._backlog.append((live, task))
                 continue
@@ -684,25 +748,37 @@ class LocalRuntime:
             live.tasks[task.key] = asyncio.create_task(self._attempt(live, task))
 
     async def _attempt(self, live: _Live, task: Perform) -> None:
-        outcome: AnyEvent | None = None
         try:
             context = self._context(live, self._clock.now_ms())
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
         finally:
-            self._in_flight -= 1
             if live.tasks.get(task.key) is asyncio.current_task():
                 del live.tasks[task.key]
-            while self._backlog and self._in_flight < self._max_in_flight:
-                self._launch(self._backlog[0][0], [self._backlog.popleft()[1]])
-        # What can not be written down must not have happened: nobody could go on from it.
+            self._make_room()
+        self._feed(live, *storable(task, outcome))
+
+    def _stop(self, attempt: asyncio.Task[None]) -> None:
+        if inspect.getcoroutinestate(attempt.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
+            # What has not begun never comes to its `finally`.
+            self._make_room()
+        attempt.cancel()
+
+    def _make_room(self) -> None:
+        """One attempt less."""
+        self._in_flight -= 1
+        while self._backlog and self._in_flight < self._max_in_flight:
+            live, task = self._backlog.popleft()
+            self._launch(live, [task])
+
+    def _feed_part(self, live: _Live, event: AnyEvent) -> None:
+        """For what an attempt tells while it is under way. Raises NodeFailure when it can not be stored."""
         try:
-            encoded = encode(outcome)
-        except TypeError as error:
-            outcome = unwritable(task, error, self._clock.now_ms())
-            encoded = encode(outcome)
-        self._feed(live, outcome, encoded)
+            data = encode(event)
+        except Exception as error:
+            raise NodeFailure("NODE_CRASHED", f"what it gave can not be stored as JSON: {error}") from error
+        self._feed(live, event, data)
 
     def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:
@@ -714,7 +790,7 @@ class LocalRuntime:
                 index=index,
                 outputs=outputs,
             )
-            self._feed(live, event)
+            self._feed_part(live, event)
             if task.node.shape.effect is Effect.AT_MOST_ONCE:
                 await self._stored(live)
 
@@ -731,7 +807,7 @@ class LocalRuntime:
                 value=value,
                 usage=usage,
             )
-            self._feed(live, event)
+            self._feed_part(live, event)
             await self._stored(live)
 
         return done
@@ -741,6 +817,20 @@ class LocalRuntime:
     async def _flush_slowly(self, live: _Live) -> None:
         """Stores the births of children together with the event that asked for them, and large events as blobs."""
         born: list[_Live] = []
+        try:
+            writes = await self._prepare(live, born)
+        except Exception as error:
+            for newborn in born:
+                self._discard(newborn, error)
+            self._refuse(live, live.is_new, error)
+        else:
+            self._commit(live, self._status(live), writes, born)
+
+    async def _prepare(self, live: _Live, born: list[_Live]) -> list[Write]:
+        """What has to be stored together with the buffer of `live`; its children join `born`.
+
+        Raises StoreUnavailable when a new execution has to be refused.
+        """
         writes: list[Write] = []
         # More may be asked for meanwhile, and what asks must not be stored without what it asked for.
         while self._needs_time(live):
@@ -752,22 +842,10 @@ class LocalRuntime:
                 born.append(newborn)
                 writes += [InsertExecution(newborn.row), Append(newborn.row.pk, 1, newborn.buffer)]
                 newborn.buffer, newborn.is_new = [], False
-            if not await self._lay_aside(live):
-                return
+            await self._lay_aside(live)
             if live.state.start:
                 await asyncio.sleep(0)
-        stored = self._when_stored(live)
-        self._commit(live, self._status(live), writes)
-        try:
-            await stored
-        except Exception:
-            # It was refused, as whoever asked for it is told; then its children are not to be born either.
-            for newborn in born:
-                self._discard(newborn)
-            return
-        for newborn in born:
-            newborn.committing = False
-            self._pump(newborn)
+        return writes
 
     def _needs_time(self, live: _Live) -> bool:
         """Whether the buffer can not be stored as it is."""
@@ -797,8 +875,8 @@ class LocalRuntime:
         await self._lay_aside(newborn, must=True)
         return newborn
 
-    async def _lay_aside(self, live: _Live, *, must: bool = False) -> bool:
-        """Puts large events of the buffer into the blob store; False when a new execution had to be refused."""
+    async def _lay_aside(self, live: _Live, *, must: bool = False) -> None:
+        """Puts large events of the buffer into the blob store. Raises StoreUnavailable for a new execution."""
         while live.has_large and self._blobs:
             live.has_large = False
             for index, data in enumerate(live.buffer):
@@ -808,14 +886,14 @@ class LocalRuntime:
                             partial(lay_aside, self._blobs, data), () if live.is_new and not must else OSError
                         )
                     except OSError as error:
-                        self._discard(live)
-                        refusal = StoreUnavailable(f"the blob store does not take this execution's data: {error}")
-                        _answer(live.on_stored, refusal)
-                        return False
-        return True
+                        raise StoreUnavailable(
+                            f"the blob store does not take this execution's data: {error}"
+                        ) from error
 
     async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
-        digest, version = await self._definitions.resolve(child.spec.workflow_id, child.spec.version)
+        digest, version = await self._definitions.resolve_for(
+            live.row.user_id, child.spec.workflow_id, child.spec.version
+        )
         mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
         start = Start(
             child.spec.workflow_id,
@@ -861,12 +939,13 @@ class LocalRuntime:
         self._forget(live)
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
-        self._leave(live)
+        self.on_end()
+        self._release(live.row.pk)
         if row.parent_pk is not None and row.parent_address:
             self._do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
 
-    def _leave(self, live: _Live) -> None:
-        if (group := self._admission.leave(live.row.pk)) is not None:
+    def _release(self, pk: int) -> None:
+        if (group := self._admission.leave(pk)) is not None:
             self._let_in(group)
 
     def _let_in(self, group: str) -> None:
@@ -875,9 +954,18 @@ class LocalRuntime:
         self._watch_gate(group)
 
     async def _begin(self, pk: int) -> None:
-        if (live := await self._wake(pk)) is not None:
-            self._admit(live)
-            self._pump(live)
+        """Lets in one that has been given its slot."""
+        try:
+            live = await self._wake(pk)
+        except RuntimeFailure as failure:
+            log.error("execution_not_taken_up", pk=pk, error=failure.message)
+            live = None
+        if live is None:
+            # It will not come back to give the slot back.
+            self._release(pk)
+            return
+        self._admit(live)
+        self._pump(live)
 
     async def ended(self, row: ExecutionRow) -> Ended:
         """How an execution that has ended did so, from its journal."""

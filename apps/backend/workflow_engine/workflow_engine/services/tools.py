@@ -8,17 +8,29 @@ from typing import Any
 
 from workflow_engine.engine.items import Failure, Item
 from workflow_engine.models import credentials as stored
+from workflow_engine.models.store import WorkflowFilter
+from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.credentials import KINDS, SYSTEMS, CredentialKind, System
 from workflow_engine.nodes.external_action.service import Service
 from workflow_engine.nodes.registry import AnyNode, Registry
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.nodes.tools import ToolNode, plain
 from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.runtime.workflows import Workflows
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.credentials import no_credential
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.solo import run_alone
 from workflow_engine.utils.structs import struct_to_dict, to_struct, to_value
+
+WORKFLOW = "workflow."
+"""What the names of tools begin with that are published workflows; their id follows."""
+MOST_WORKFLOWS = 500
+WAIT = 300.0
+"""Seconds that ExecuteTool waits for a workflow; it goes on after that."""
 
 
 class Tools:
@@ -47,9 +59,21 @@ class Tools:
             for node in self.backend.registry
             if is_tool(node) and wanted in f"{node.type} {node.summary}".lower()
         ]
+        live = WorkflowFilter(query=request.query, active_only=True, owners=current().owners)
+        found += [
+            it.Tool(
+                name=f"{WORKFLOW}{row.id}",
+                summary=row.description or row.name,
+                parameter_schema=to_struct({"type": "object"}),
+                workflow_id=row.id,
+            )
+            for row in await asyncio.to_thread(self.backend.store.workflows, live, limit=MOST_WORKFLOWS)
+        ]
         return it.ListToolsResponse(success=True, message=f"{len(found)} tools", tools=found)
 
     async def ExecuteTool(self, request: it.ExecuteToolRequest, context: Any) -> it.ExecuteToolResponse:
+        if request.tool.startswith(WORKFLOW):
+            return await self._run_workflow(request)
         node = self.backend.registry.find(request.tool)
         if node is None or not is_tool(node):
             raise ServiceError(
@@ -72,6 +96,23 @@ class Tools:
                 success=False, message=failure.message, failure=wire.failure_to_proto(failure)
             )
         items = [item for each in record.outputs.values() for item in each]
+        return it.ExecuteToolResponse(success=True, message=f"{len(items)} items", result=to_value(plain(items)))
+
+    async def _run_workflow(self, request: it.ExecuteToolRequest) -> it.ExecuteToolResponse:
+        id = request.tool.removeprefix(WORKFLOW)
+        await self.backend.scope.check_message(current(), ws.GetWorkflowRequest(workflow_id=id))
+        await self.backend.workflow(id)
+        backend, use = self.backend, self.backend.new_id("use")
+        runs = Workflows(backend.store, backend.definitions, backend.runtime, Context(use, "", backend.clock.now_ms()))
+        try:
+            items = await runs.run(
+                id, 0, [Item(struct_to_dict(request.arguments))], key=use, timeout=WAIT, user_id=request.user_id
+            )
+        except NodeFailure as failed:
+            failure = failed.failure
+            return it.ExecuteToolResponse(
+                success=False, message=failure.message, failure=wire.failure_to_proto(failure)
+            )
         return it.ExecuteToolResponse(success=True, message=f"{len(items)} items", result=to_value(plain(items)))
 
     async def _check_credentials(self, node: AnyNode, given: Mapping[str, str]) -> None:

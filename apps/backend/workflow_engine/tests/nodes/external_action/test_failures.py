@@ -12,6 +12,7 @@ from tests.nodes.harness import failure, problems
 from workflow_engine.engine.shape import Effect
 from workflow_engine.nodes.credentials import KINDS
 from workflow_engine.nodes.external_action.service import CallApi, Operation, Service, operations
+from workflow_engine.nodes.providers import PROVIDERS
 from workflow_engine.nodes.registry import installed
 
 SERVICES: list[Service[Any]] = [node for node in installed() if isinstance(node, Service)]
@@ -141,5 +142,18 @@ async def test_a_path_can_not_be_left_by_what_a_field_holds(tmp_path: Path) -> N
                 "external_action.github", {"operation": "repository.get", "owner": owner, "repo": "x"}
             )
             assert failure(event).reason == "INVALID_PARAMETER"
+        for file in ("../../../user", "a/./b", "/a", ""):
+            read = {"operation": "file.get", "owner": "acme", "repo": "shop", "file": file}
+            assert failure(await there.run("external_action.github", read)).reason == "INVALID_PARAMETER", file
         event = await there.run("external_action.github", {"operation": "api.call", "path": "/a/../../b"})
         assert failure(event).reason == "INVALID_PARAMETER"
+
+
+@pytest.mark.parametrize("name", [name for name, each in PROVIDERS.items() if each.tried_by[0]])
+def test_every_provider_is_tried_by_a_read(name: str) -> None:
+    type, operation = PROVIDERS[name].tried_by
+    node = installed().find(type)
+    assert isinstance(node, Service)
+    assert "oauth2" in node.credentials[0].types
+    assert problems(type, {"action": {"operation": operation}}) == []
+    assert node.effect_of({"operation": operation}) is Effect.IDEMPOTENT

@@ -18,6 +18,7 @@ from workflow_engine.engine.items import Item
 from workflow_engine.engine.shape import Effect
 from workflow_engine.nodes.openapi.document import parse
 from workflow_engine.nodes.openapi.request import arguments_schema
+from workflow_engine.nodes.openapi.request import problems as request_problems
 from workflow_engine.nodes.schema import violation
 from workflow_engine.utils import json
 
@@ -293,6 +294,33 @@ def test_the_effect_follows_from_the_method_where_it_is_known() -> None:
     assert effect(operation="createOrder", body={"lines": [{"sku": "A"}]}) is Effect.AT_MOST_ONCE
     assert effect(**by_url, operation="GET /orders/{id}") is Effect.IDEMPOTENT
     assert effect(**by_url, operation="listOrders") is Effect.AT_MOST_ONCE
+
+
+def test_words_of_other_versions_and_patterns_that_look_ahead_stop_nobody() -> None:
+    schema = {
+        "type": "object",
+        "$recursiveAnchor": True,
+        "properties": {
+            "count": {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+            "name": {"type": "string", "nullable": True, "pattern": "^(?!no).*$"},
+            "odd": {"type": "no such type"},
+        },
+    }
+    content = {"application/json": {"schema": schema}}
+    made = {
+        "openapi": "3.1.0",
+        "info": {"title": "x"},
+        "paths": {"/x": {"post": {"requestBody": {"content": content}}}},
+    }
+    document = parse(json.dumps(made))
+    operation = document.operation("POST /x")
+    assert arguments_schema(document, operation)["properties"]["body"] == {}
+    assert request_problems(document, operation, {}, {"count": 0}) == []
+    del schema["properties"]["odd"]  # type: ignore[attr-defined]
+    document = parse(json.dumps(made))
+    operation = document.operation("POST /x")
+    assert request_problems(document, operation, {}, {"count": 1, "name": None}) == []
+    assert [each.field for each in request_problems(document, operation, {}, {"count": 0})] == ["body"]
 
 
 def large(operations: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from aiohttp import web
 
@@ -126,6 +127,16 @@ class TestWorkflow:
             assert to_python(listed.result)["tools"][0]["name"] == "get_order"
             broken = await service.execute("tool.workflow", {**use, "arguments": {"n": "x"}})
             assert broken.failure.reason == "INVALID_ARGUMENTS"
+            # A published workflow is a tool by itself as well.
+            (tool,) = (await service.stub.ListTools(it.ListToolsRequest(query=made.name))).tools
+            assert (tool.name, tool.workflow_id) == (f"workflow.{made.id}", made.id)
+            answer = await service.execute(tool.name, {"n": 4})
+            assert to_python(answer.result)["doubled"] == 8
+            failed = await service.execute(tool.name, {"n": "four"})
+            assert failed.failure.reason == "WORKFLOW_FAILED"
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await service.execute("workflow.wf_none", {})
+            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def pb_publish(workflow: pb.Workflow) -> Any:

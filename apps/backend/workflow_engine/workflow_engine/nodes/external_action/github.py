@@ -22,7 +22,7 @@ from workflow_engine.nodes.external_action.service import (
     put,
     slot,
 )
-from workflow_engine.nodes.spec import Json, Parameters
+from workflow_engine.nodes.spec import Effect, Json, Parameters
 
 _PAGES: dict[str, Any] = {"pages": Links(mode="link_header"), "page_size": ("per_page", 100)}
 
@@ -155,7 +155,7 @@ class MergePull(InRepository):
     """How."""
     sha: str | None = None
     """Only if its head is this commit."""
-    http = put("/repos/{owner}/{repo}/pulls/{number}/merge")
+    http = put("/repos/{owner}/{repo}/pulls/{number}/merge", effect=Effect.AT_MOST_ONCE)
 
 
 class GetFile(InRepository):
@@ -187,7 +187,7 @@ class PutFile(InRepository):
     """The default branch when empty."""
     sha: str | None = None
     """Of the file that is replaced; empty for a new one."""
-    http = put("/repos/{owner}/{repo}/contents/{file:path}")
+    http = put("/repos/{owner}/{repo}/contents/{file:path}", effect=Effect.AT_MOST_ONCE)
 
     def body(self) -> Json:
         fields = self.fields()
@@ -277,7 +277,7 @@ class GitHubParameters(Parameters):
 class GitHub(Service[GitHubParameters]):
     """Works with repositories on GitHub, or on a GitHub Enterprise Server that the credential names.
 
-    Writing a file twice makes no second commit when `sha` is given: GitHub refuses a stale one with 409.
+    What is made, merged or written is not repeated after a crash; reads, changes of an issue and the like are.
     """
 
     type = "external_action.github"

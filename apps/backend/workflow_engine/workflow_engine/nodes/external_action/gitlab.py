@@ -19,7 +19,7 @@ from workflow_engine.nodes.external_action.service import (
     put,
     slot,
 )
-from workflow_engine.nodes.spec import Parameters
+from workflow_engine.nodes.spec import Effect, Parameters
 
 _PAGES: dict[str, Any] = {"pages": Links(mode="link_header"), "page_size": ("per_page", 100)}
 
@@ -139,7 +139,7 @@ class Merge(InProject):
     """Make one commit of it."""
     sha: str | None = None
     """Only if its head is this commit."""
-    http = put("/projects/{project}/merge_requests/{iid}/merge")
+    http = put("/projects/{project}/merge_requests/{iid}/merge", effect=Effect.AT_MOST_ONCE)
 
 
 class RunPipeline(InProject):

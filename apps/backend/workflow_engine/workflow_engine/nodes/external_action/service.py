@@ -38,7 +38,6 @@ from pydantic.alias_generators import to_camel
 from workflow_engine.engine.items import Item, Items
 from workflow_engine.nodes.action.http.answer import Answer, read, records, refusal
 from workflow_engine.nodes.action.http.auth import Signature, signed
-from workflow_engine.nodes.action.http.body import required
 from workflow_engine.nodes.action.http.pages import NoPages, Pages, Step, first, following, found
 from workflow_engine.nodes.action.http.text import Fields, pairs
 from workflow_engine.nodes.context import HttpResponse
@@ -88,8 +87,6 @@ class Http:
     effect: Effect = Effect.AT_MOST_ONCE
     key_header: str = ""
     """The header in which the service takes an idempotency key."""
-    binary: bool = False
-    """The answer is a file."""
 
 
 def get(path: str, **more: Any) -> Http:
@@ -105,7 +102,8 @@ def post(path: str, *, query: Sequence[str] = (), **more: Any) -> Http:
 
 def put(path: str, *, query: Sequence[str] = (), **more: Any) -> Http:
     """Sets something; the same whenever it is repeated."""
-    return Http("PUT", path, query=frozenset(query), effect=Effect.IDEMPOTENT, **more)
+    effect = more.pop("effect", Effect.IDEMPOTENT)
+    return Http("PUT", path, query=frozenset(query), effect=effect, **more)
 
 
 def patch(path: str, *, query: Sequence[str] = (), **more: Any) -> Http:
@@ -131,7 +129,8 @@ class Operation(Parameters):
 
         def filled(match: re.Match[str]) -> str:
             value = getattr(self, match[1])
-            if value in ("", ".", "..") and not match[2]:
+            segments = str(value).split("/") if match[2] else [value]
+            if not {"", ".", ".."}.isdisjoint(segments):
                 raise NodeFailure("INVALID_PARAMETER", f"{match[1]} is {value!r}", field=f"action.{match[1]}")
             return quote(str(value), safe="/" if match[2] else "")
 
@@ -167,8 +166,6 @@ class Operation(Parameters):
 
     def result(self, answer: Answer) -> Items:
         """The answer's items, where it is no listing."""
-        if answer.file:
-            return answer.items(full=False)
         body = found(self.http.records, answer.body) if self.http.records else answer.body
         if body is None:
             return [Item({"done": True})]
@@ -290,10 +287,7 @@ class Service(Node[P], Generic[P]):
             response = await self._respond(call, operation, step)
             if response.status >= 400:
                 raise self.refused(await refusal(response, method_of(operation), call.context.now))
-            if operation.http.binary:
-                answer = await read(response, "binary", required(call.context.blobs))
-            else:
-                answer = await read(response, "json", None)
+            answer = await read(response, "json", None)
             self.check_answer(operation, answer)
             return answer
         except NodeFailure as failed:

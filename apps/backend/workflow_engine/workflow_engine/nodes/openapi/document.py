@@ -84,10 +84,6 @@ class Document:
     def title(self) -> str:
         return str((self.root.get("info") or {}).get("title", ""))
 
-    @property
-    def is_3_0(self) -> bool:
-        return str(self.root["openapi"]).startswith("3.0")
-
     def ids(self) -> list[str]:
         """The operations, each by the id that it is best called by."""
         return [
@@ -188,9 +184,9 @@ class Document:
                 plain = {
                     name: self._keyword(name, each, wanted)
                     for name, each in value.items()
-                    if name not in _ANNOTATIONS and not name.startswith("x-")
+                    if name not in _ANNOTATIONS and not name.startswith(("x-", "$"))
                 }
-                return _for_requests(_from_3_0(plain) if self.is_3_0 else plain)
+                return _for_requests(_in_json_schemas_words(plain))
             case list():
                 return [self._plain(each, wanted) for each in value]
             case _:
@@ -236,15 +232,17 @@ def _parameter(said: dict[str, Any]) -> Parameter:
 def _is_linear(pattern: Any) -> bool:
     import re2
 
+    quiet = re2.Options()
+    quiet.log_errors = False
     try:
-        re2.compile(str(pattern))
+        re2.compile(str(pattern), quiet)
     except re2.error:
         return False
     return True
 
 
-def _from_3_0(schema: Schema) -> Schema:
-    """What OpenAPI 3.0 says in its own way, in JSON Schema's."""
+def _in_json_schemas_words(schema: Schema) -> Schema:
+    """What OpenAPI 3.0 says in its own way. Many documents of 3.1 still do."""
     plain = dict(schema)
     if plain.pop("nullable", False):
         if isinstance(plain.get("type"), str):

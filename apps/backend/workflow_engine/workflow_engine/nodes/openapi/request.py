@@ -14,6 +14,7 @@ from workflow_engine.nodes.openapi.document import Document, Operation, Paramete
 from workflow_engine.nodes.schema import Schema, violation
 from workflow_engine.nodes.spec import Json, NodeFailure
 from workflow_engine.utils import json
+from workflow_engine.utils.json_schema import schema_problem
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -43,7 +44,7 @@ def problems(
         if arguments.get(name) is None:
             if parameter.required:
                 found.append(ParameterProblem(f"arguments.{name}", f"{operation.id} needs {name!r}"))
-        elif wrong := violation(document.standing_alone(parameter.schema), _typed(arguments[name], parameter)):
+        elif wrong := _wrong(document, parameter.schema, _typed(arguments[name], parameter)):
             found.append(ParameterProblem(f"arguments.{name}", f"{name}: {wrong}"))
     if body is None:
         if operation.needs_body:
@@ -52,9 +53,15 @@ def problems(
         found.append(ParameterProblem("body", f"{operation.id} takes no body"))
     else:
         media, schema = body_of(operation)
-        if schema and _is_structured(media) and (wrong := violation(document.standing_alone(schema), body)):
+        if schema and _is_structured(media) and (wrong := _wrong(document, schema, body)):
             found.append(ParameterProblem("body", f"body: {wrong}"))
     return found
+
+
+def _wrong(document: Document, schema: Schema, value: Json) -> str:
+    """What is wrong with a value; nothing where the document's schema is none: its own server checks as well."""
+    alone = document.standing_alone(schema)
+    return "" if schema_problem(alone) else violation(alone, value)
 
 
 def _typed(value: Json, parameter: Parameter) -> Json:
@@ -278,18 +285,23 @@ def _described(scheme: dict[str, Any]) -> str:
 _SPACE = re.compile(r"\s+")
 
 
+def _usable(document: Document, schema: Schema) -> Schema:
+    alone = document.standing_alone(schema)
+    return {} if schema_problem(alone) else alone
+
+
 def arguments_schema(document: Document, operation: Operation) -> Schema:
     """JSON Schema of everything an operation takes; a body stands under `body`."""
     properties: dict[str, Schema] = {}
     definitions: Schema = {}
     for parameter in operation.parameters:
-        schema = document.standing_alone(parameter.schema)
+        schema = _usable(document, parameter.schema)
         definitions |= schema.pop("$defs", {})
         about = _SPACE.sub(" ", parameter.description)[:500]
         properties[parameter.name] = {**schema, **({"description": about} if about else {})}
     required = [parameter.name for parameter in operation.parameters if parameter.required]
     if operation.bodies:
-        schema = document.standing_alone(body_of(operation)[1])
+        schema = _usable(document, body_of(operation)[1])
         definitions |= schema.pop("$defs", {})
         properties["body"] = schema
         required += ["body"] if operation.needs_body else []

@@ -15,14 +15,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded, encode
+from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded
 from workflow_engine.engine.items import Json, Outputs
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, State
 from workflow_engine.models.projection import Batch, project
 from workflow_engine.models.store import Store, Write
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.nodes.perform import perform
+from workflow_engine.nodes.perform import perform, storable
 from workflow_engine.runtime.contract import RuntimeFailure
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside
@@ -88,7 +88,7 @@ class Activities:
             on_item = outbox.item_done(task, self._clock) if several else None
             on_step = outbox.step_done(task, self._clock)
             event = await perform(state, task, context, self._clock.now_ms, on_item, on_step)
-        return ATTEMPTED.dump(Attempted(encode(event), stored, pk))
+        return ATTEMPTED.dump(Attempted(storable(task, event)[1], stored, pk))
 
     @activity.defn(name=names.JOURNAL)
     async def journal(self, data: bytes) -> int:
@@ -97,10 +97,10 @@ class Activities:
         return pk
 
     @activity.defn(name=names.PUBLISHED)
-    async def published(self, workflow_id: str, version: int) -> bytes:
-        """The definition that a child runs."""
+    async def published(self, workflow_id: str, version: int, owner: str = "") -> bytes:
+        """The definition that a child runs, whose parent is an execution of `owner`."""
         try:
-            digest, number = await self._definitions.resolve(workflow_id, version)
+            digest, number = await self._definitions.resolve_for(owner, workflow_id, version)
         except RuntimeFailure as refused:
             return PUBLISHED.dump(Published(reason=refused.reason, message=refused.message))
         definition = await asyncio.to_thread(self._store.definition, digest)

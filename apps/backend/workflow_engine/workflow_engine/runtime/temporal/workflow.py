@@ -385,7 +385,7 @@ class ExecutionWorkflow:
             found = PUBLISHED.load(
                 await workflow.execute_local_activity(
                     names.PUBLISHED,
-                    args=[spec.workflow_id, spec.version],
+                    args=[spec.workflow_id, spec.version, self.row.user_id],
                     result_type=bytes,
                     start_to_close_timeout=timedelta(seconds=30),
                     retry_policy=PATIENT,

@@ -55,13 +55,22 @@ class Scope:
         """Writes the caller where a request leaves open who owns what it makes, and who does it."""
         if not caller.is_known or rpc.service in OWN or rpc.permission == READ:
             return
+        self._fill(request, caller.name if rpc.name in TASKS else caller.user_id, caller.name)
+
+    def _fill(self, request: Any, owner: str, by: str) -> None:
         fields = request.DESCRIPTOR.fields_by_name
-        target: Any = request
-        if "user_id" in fields and not target.user_id:
-            target.user_id = caller.name if rpc.name in TASKS else caller.user_id
+        if "user_id" in fields and not request.user_id:
+            request.user_id = owner
         for name in BY:
             if name in fields and not getattr(request, name):
-                setattr(request, name, caller.name)
+                setattr(request, name, by)
+        # A request may hold others: the turn of a stream, the executions of a batch.
+        for field in request.DESCRIPTOR.fields:
+            if field.message_type is None or not field.message_type.name.endswith("Request"):
+                continue
+            inside = getattr(request, field.name)
+            for each in inside if field.is_repeated else [inside] if request.HasField(field.name) else []:
+                self._fill(each, owner, by)
 
     async def check(self, caller: Caller, rpc: Rpc, request: Message) -> None:
         """Raises ServiceError when the request names what is not the caller's, as if it did not exist."""

@@ -1937,7 +1937,7 @@ export type GetExecutionHistoryResponse = Message<"engine.v1.GetExecutionHistory
   executions: Execution[];
 
   /**
-   * How many match, in all.
+   * How many match; 10000 when there are more, since counting them all would take as long as reading them.
    *
    * @generated from field: int64 total = 4;
    */
@@ -1979,7 +1979,7 @@ export type GetExecutionHistoryResponseJson = {
   executions?: ExecutionJson[];
 
   /**
-   * How many match, in all.
+   * How many match; 10000 when there are more, since counting them all would take as long as reading them.
    *
    * @generated from field: int64 total = 4;
    */

@@ -1,0 +1,279 @@
+"""action.ssh: commands and files on another machine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from workflow_engine.engine.items import Item
+from workflow_engine.engine.plan import ParameterProblem
+from workflow_engine.nodes.action.http.body import required, stored
+from workflow_engine.nodes.action.http.text import Scalar, text
+from workflow_engine.nodes.action.messages import written
+from workflow_engine.nodes.action.servers import Server, reached
+from workflow_engine.nodes.spec import (
+    Call,
+    CredentialSlot,
+    Effect,
+    Json,
+    Node,
+    NodeFailure,
+    Parameters,
+    Result,
+    Shape,
+    emit,
+)
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnection, SSHClientProcess
+
+OUTPUT_BYTES = 8 << 20
+CHUNK = 256 << 10
+
+
+class Run(Parameters):
+    """A command."""
+
+    operation: Literal["run"]
+    """In the user's login shell there."""
+    command: str = Field(min_length=1, max_length=10_000)
+    """What the shell runs. It takes no expressions, so data can not become a command: put data into `arguments`."""
+    arguments: list[Scalar] = Field(default=[], max_length=1000)
+    """Put after the command, each one quoted for a POSIX shell."""
+    stdin: Json = None
+    """What it reads: text as it is, anything else as JSON."""
+    check: bool = True
+    """Fail when it ends with another status than 0."""
+    idempotent: bool = False
+    """Running it twice does no harm; otherwise it is run at most once."""
+
+
+class Upload(Parameters):
+    """A file for the other machine."""
+
+    operation: Literal["upload"]
+    """By SFTP, as a stream of any size."""
+    path: str = Field(min_length=1, max_length=4096)
+    """Where to; its folder has to be there. A file that is there is replaced when the new one is complete."""
+    binary: str = "data"
+    """The binary slot that it is made from."""
+
+
+class Download(Parameters):
+    """A file of the other machine."""
+
+    operation: Literal["download"]
+    """By SFTP, as a stream of any size; it comes in slot `data`."""
+    path: str = Field(min_length=1, max_length=4096)
+    """Where from."""
+
+
+class SshParameters(Parameters):
+    do: Annotated[Run | Upload | Download, Field(discriminator="operation")]
+    """What to do."""
+    timeout_seconds: float = Field(default=60, gt=0, le=86_400)
+    """Most time for all of it."""
+
+
+class Ssh(Node[SshParameters]):
+    """Runs a command on another machine by SSH, or brings a file there or back, for each item.
+
+    A command gives `status`, `stdout` and `stderr`, of at most 8 MiB. At the timeout, and when the execution is
+    cancelled, the connection is closed; whether the command then ends is up to the machine.
+
+    The credential in slot `machine` has host, port, user, password or private_key, and the machine's `host_key`: one
+    that shows another key is not spoken to. Keys, agents and settings of the server's own user are not used.
+    """
+
+    type = "action.ssh"
+    name = "SSH"
+    summary = "Runs commands and moves files on another machine by SSH."
+    example = {"do": {"operation": "run", "command": "systemctl restart", "arguments": ["{{ json.service }}"]}}
+    effect = Effect.AT_MOST_ONCE
+    credentials = (CredentialSlot("machine", ("ssh",), required=True),)
+
+    def shape(self, parameters: dict[str, Any]) -> Shape:
+        do = parameters.get("do")
+        repeatable = isinstance(do, dict) and (
+            do.get("operation") in ("upload", "download") or do.get("idempotent") is True
+        )
+        return Shape(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
+
+    def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
+        found = list(super().check(parameters))
+        do = parameters.get("do")
+        if isinstance(do, dict) and isinstance(do.get("command"), str) and "{{" in do["command"]:
+            found.append(
+                ParameterProblem(
+                    "do.command",
+                    "an expression in a command would let data become a command",
+                    "put the expression into do.arguments, or into do.stdin",
+                )
+            )
+        return found
+
+    async def run(self, call: Call[SshParameters]) -> Result:
+        parameters = call.parameters
+        server = await reached(call.node, call.context, "ssh", "machine")
+        try:
+            async with asyncio.timeout(parameters.timeout_seconds):
+                connection = await _connected(server)
+                try:
+                    return await _done(call, connection)
+                finally:
+                    connection.abort()
+        except TimeoutError:
+            do = parameters.do
+            raise NodeFailure(
+                "TIMEOUT",
+                f"{server.host} took longer than {parameters.timeout_seconds:g} s",
+                field="timeout_seconds",
+                hint="raise timeout_seconds; what was begun there may go on",
+                retryable=not isinstance(do, Run) or do.idempotent,
+                details={"sent": True},
+            ) from None
+
+
+async def _connected(server: Server) -> SSHClientConnection:
+    import asyncssh
+
+    try:
+        trusted = asyncssh.import_public_key(str(server.secret.get("host_key") or ""))
+        key = server.text("private_key")
+        keys = [asyncssh.import_private_key(key, server.text("passphrase"))] if key else []
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise NodeFailure(
+            "CREDENTIAL_REFUSED",
+            f"a key of the credential can not be read: {error}",
+            hint="edit host_key, private_key or passphrase of the credential",
+        ) from None
+    try:
+        return await asyncssh.connect(
+            server.address,
+            server.port,
+            username=str(server.secret["user"]),
+            password=server.text("password"),
+            client_keys=keys,
+            known_hosts=([trusted], [], []),
+            # Nothing of the server's own user: no settings, no agent.
+            config=None,
+            agent_path=None,
+            encoding=None,
+        )
+    except asyncssh.HostKeyNotVerifiable:
+        raise NodeFailure(
+            "HOST_KEY_REFUSED",
+            f"{server.host} shows another key than the credential's host_key",
+            hint="if it was set up anew, put the key that `ssh-keyscan` prints into the credential; if not, someone "
+            "stands between you and it",
+        ) from None
+    except asyncssh.PermissionDenied as error:
+        raise server.refused(str(error), retryable=False) from None
+    except (asyncssh.Error, OSError) as error:
+        raise server.refused(str(error)) from None
+
+
+async def _done(call: Call[SshParameters], connection: SSHClientConnection) -> Result:
+    import asyncssh
+
+    do = call.parameters.do
+    try:
+        match do:
+            case Run():
+                return await _run(connection, do)
+            case Upload():
+                return await _upload(call, connection, do)
+            case Download():
+                return await _download(call, connection, do)
+    except asyncssh.SFTPError as error:
+        raise NodeFailure(
+            "FILE_FAILED",
+            f"{do.path if not isinstance(do, Run) else 'the file'}: {error.reason}",
+            field="do.path",
+            hint="see how it is spelled, that its folder is there, and the user's rights",
+        ) from None
+    except (asyncssh.Error, OSError) as error:
+        raise NodeFailure(
+            "CONNECTION_FAILED",
+            f"the connection broke: {error}",
+            hint="what was begun there may go on",
+            retryable=not isinstance(do, Run) or do.idempotent,
+            details={"sent": True},
+        ) from None
+
+
+async def _run(connection: SSHClientConnection, do: Run) -> Result:
+    command = " ".join([do.command, *(shlex.quote(text(each)) for each in do.arguments)])
+    process: SSHClientProcess[bytes] = await connection.create_process(command, encoding=None)
+    if do.stdin is not None:
+        process.stdin.write(written(do.stdin))
+    process.stdin.write_eof()
+    room = _Room()
+    stdout, stderr = await asyncio.gather(room.all_of(process.stdout), room.all_of(process.stderr))
+    await process.wait_closed()
+    status = process.exit_status if process.exit_status is not None else -1
+    said = stderr.decode(errors="replace")
+    if status and do.check:
+        raise NodeFailure(
+            "COMMAND_FAILED",
+            f"the command ended with status {status}: {said.strip()[-500:] or 'it says nothing'}",
+            field="do.command",
+            hint="correct the command, or set check to false to go on with what it wrote",
+            details={"status": status, "stderr": said[-4000:], "sent": True},
+        )
+    return emit({"status": status, "stdout": stdout.decode(errors="replace"), "stderr": said})
+
+
+class _Room:
+    """What a command may write, on both its streams together."""
+
+    def __init__(self) -> None:
+        self._left = OUTPUT_BYTES
+
+    async def all_of(self, stream: Any) -> bytes:
+        read = bytearray()
+        while chunk := await stream.read(CHUNK):
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise NodeFailure(
+                    "COMMAND_OUTPUT_TOO_LARGE",
+                    f"the command wrote more than {OUTPUT_BYTES >> 20} MiB",
+                    field="do.command",
+                    hint="let it write into a file, and download that",
+                )
+            read += chunk
+        return bytes(read)
+
+
+async def _upload(call: Call[SshParameters], connection: SSHClientConnection, do: Upload) -> Result:
+    ref, blobs = stored(call.item, do.binary, call.context.blobs, "do.binary")
+    unfinished = f"{do.path}.{secrets.token_hex(4)}.part"
+    async with connection.start_sftp_client() as sftp:
+        try:
+            async with sftp.open(unfinished, "wb") as file:
+                async for chunk in blobs.read(ref):
+                    await file.write(chunk)
+            await sftp.posix_rename(unfinished, do.path)
+        except BaseException:
+            if await sftp.exists(unfinished):
+                await sftp.remove(unfinished)
+            raise
+    return emit(Item({**call.item.json, "path": do.path, "size": ref.size}, call.item.binary))
+
+
+async def _download(call: Call[SshParameters], connection: SSHClientConnection, do: Download) -> Result:
+    name = do.path.rpartition("/")[2]
+    async with connection.start_sftp_client() as sftp, sftp.open(do.path, "rb") as opened:
+        file: Any = opened
+
+        async def chunks() -> AsyncIterator[bytes]:
+            while chunk := await file.read(CHUNK):
+                yield chunk
+
+        ref = await required(call.context.blobs).write(chunks(), "application/octet-stream", name)
+    return emit(Item({"path": do.path, "file_name": name, "size": ref.size}, {"data": ref}))
