@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
+from workflow_engine.core.metrics import served
 from workflow_engine.core.secrets import Keyring
 from workflow_engine.models.memories import Memories
 from workflow_engine.models.migrate import upgrade
@@ -98,6 +99,8 @@ def blob_store(settings: Settings) -> BlobStore:
 
 def world(settings: Settings, store: Store, registry: Registry, clock: Clock, stack: AsyncExitStack) -> World:
     """The world behind `store`; `stack` closes what it opens."""
+    if settings.metrics_port is not None:
+        stack.enter_context(served(settings.metrics_host, settings.metrics_port))
     http = EgressClient(allow=settings.egress_allow)
     stack.push_async_callback(http.close)
     embedder = LocalEmbedder()

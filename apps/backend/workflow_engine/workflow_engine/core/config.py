@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     """The release that a worker runs, for Temporal's worker versioning; empty to do without."""
     worker_max_attempts: int = Field(default=200, ge=1)
     """Attempts that one worker has under way at once."""
+    metrics_host: str = "127.0.0.1"
+    """Address for Prometheus."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for Prometheus, which asks for /metrics there; none by default. It tells numbers only, and asks no key."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     admin_email: str = ""

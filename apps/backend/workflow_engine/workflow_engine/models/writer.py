@@ -23,6 +23,7 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from workflow_engine.core import metrics
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine.items import BLOB, blob_digests
 from workflow_engine.models.ownership import Ownership
@@ -133,8 +134,10 @@ class Writer:
     def _settle(self, batch: list[_Submission]) -> None:
         """Commits `batch` and tells everyone in it."""
         failure: Exception | None = None
+        metrics.COMMIT_SIZE.observe(len(batch))
         try:
-            self._commit(batch)
+            with metrics.COMMIT_SECONDS.time():
+                self._commit(batch)
         except OwnershipLost as lost:
             failure = self._lose(lost)
         except REFUSED as refused:

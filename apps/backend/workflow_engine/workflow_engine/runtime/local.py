@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from workflow_engine.core import metrics
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -71,6 +73,7 @@ from workflow_engine.runtime.families import (
     same_request,
 )
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
+from workflow_engine.runtime.measures import attempted
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
@@ -452,6 +455,7 @@ class LocalRuntime:
             self._take_in(live, started)
         except (TypeError, ValueError, OverflowError) as error:
             raise RuntimeFailure("INVALID_REQUEST", f"the input can not be stored as JSON: {error}") from error
+        metrics.STARTED.inc()
         self._remember(live)
         if group and not self._enter(live, group):
             live.row.status = Status.NEW
@@ -752,7 +756,9 @@ class LocalRuntime:
             context = self._context(live, self._clock.now_ms())
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
+            began = time.perf_counter()
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
+            attempted(task, outcome, time.perf_counter() - began)
         finally:
             if live.tasks.get(task.key) is asyncio.current_task():
                 del live.tasks[task.key]
@@ -937,6 +943,7 @@ class LocalRuntime:
         if row.pk not in self._live:
             return
         self._forget(live)
+        metrics.ENDED.labels(state.status).inc()
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
         self.on_end()

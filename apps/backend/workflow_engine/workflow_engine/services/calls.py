@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from workflow_engine.core import metrics
 from workflow_engine.core.logging import get_logger
 from workflow_engine.services.access.audit import Audit
 from workflow_engine.services.access.callers import STRANGER, Caller, Incoming, act_for
@@ -51,10 +52,13 @@ class Calls:
             response = await behaviour(request, context)
         except Exception as error:
             refusal = _refusal(rpc, error)
+            metrics.RPC_SECONDS.labels(rpc.path, refusal.code.name).observe(time.perf_counter() - started)
             await self._audit.refused(caller, rpc, incoming, request, refusal.code.name, _reason(error))
             raise refusal from error
         await self._audit.done(caller, rpc, incoming, request, response)
-        log.debug("rpc", method=rpc.path, ms=round((time.perf_counter() - started) * 1000, 2))
+        seconds = time.perf_counter() - started
+        metrics.RPC_SECONDS.labels(rpc.path, "OK").observe(seconds)
+        log.debug("rpc", method=rpc.path, ms=round(seconds * 1000, 2))
         return response
 
     async def stream(

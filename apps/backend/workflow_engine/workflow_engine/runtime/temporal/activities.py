@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,6 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine.events import AnyEvent, ItemSucceeded, StepSucceeded
@@ -26,6 +28,7 @@ from workflow_engine.nodes.perform import perform, storable
 from workflow_engine.runtime.contract import RuntimeFailure
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside
+from workflow_engine.runtime.measures import attempted
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.gate import GATE, Gate
 from workflow_engine.runtime.temporal.wire import (
@@ -87,13 +90,18 @@ class Activities:
             several = sum(map(len, wanted.work.inputs.values())) > 1
             on_item = outbox.item_done(task, self._clock) if several else None
             on_step = outbox.step_done(task, self._clock)
+            began = time.perf_counter()
             event = await perform(state, task, context, self._clock.now_ms, on_item, on_step)
+            attempted(task, event, time.perf_counter() - began)
         return ATTEMPTED.dump(Attempted(storable(task, event)[1], stored, pk))
 
     @activity.defn(name=names.JOURNAL)
     async def journal(self, data: bytes) -> int:
         """Stores events that are true already; returns the execution's pk."""
-        [pk] = await write(self._store, self._blobs, BATCH.load(data))
+        batch = BATCH.load(data)
+        [pk] = await write(self._store, self._blobs, batch)
+        if batch.row.ended_at is not None:
+            metrics.ENDED.labels(batch.row.status.name).inc()
         return pk
 
     @activity.defn(name=names.PUBLISHED)

@@ -16,6 +16,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -127,6 +128,7 @@ class TemporalRuntime:
         """
         batches = [Batch(each.row, 1, list(each.events)) for each in begins]
         pks = await write(self._store, self._blobs, *batches, along=along)
+        metrics.STARTED.inc(len(begins))
         for begin, pk in zip(begins, pks, strict=True):
             begin.row.pk = pk
         try:
