@@ -163,3 +163,31 @@ def test_mistakes_are_found_when_saving() -> None:
     assert problems(TYPE, {"do": {"operation": "hash", "algorithm": "crc32"}})
     assert problems(TYPE, {"do": {"operation": "hash"}, "key": "x"}) == ["parameters.key: there is no parameter 'key'"]
     assert problems(TYPE, {"do": {"operation": "hash", "secret": "x"}})
+
+
+# encryption
+
+
+async def test_what_is_encrypted_opens_again(context: Context) -> None:
+    for value, into in (("déjà", "text"), ({"iban": ["DE1"]}, "json"), ("", "text")):
+        do = {"operation": "encrypt", "value": value, "context": "ann"}
+        sealed, again = await result(context, do, "secret"), await result(context, do, "secret")
+        assert sealed != again
+        assert "DE1" not in sealed
+        opened = {"operation": "decrypt", "value": sealed, "context": "ann", "into": into}
+        assert await result(context, opened, "secret") == value
+
+
+async def test_what_was_changed_or_is_another_s_does_not_open(context: Context) -> None:
+    sealed = await result(context, {"operation": "encrypt", "value": "x", "context": "ann"}, "secret")
+    flipped = sealed[:-2] + ("A" if sealed[-2] != "A" else "B") + sealed[-1]
+    for value, context_name, key in (
+        (sealed, "ben", "secret"),
+        (sealed, "ann", "jefe"),
+        (flipped, "ann", "secret"),
+        (sealed[5:], "ann", "secret"),
+        ("", "ann", "secret"),
+    ):
+        do = {"operation": "decrypt", "value": value, "context": context_name}
+        failed = failure(await run_node(TYPE, {"do": do}, context=context, credentials={"key": key}))
+        assert (failed.reason, failed.field) == ("DECRYPTION_FAILED", "do.value")

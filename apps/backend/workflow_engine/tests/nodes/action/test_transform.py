@@ -31,6 +31,14 @@ async def test_what_comes_out_becomes_items(query: str, items: list[dict[str, An
     assert records(await run_node(TYPE, {"query": query}, [ORDERS])) == items
 
 
+async def test_an_object_field_by_field() -> None:
+    query = {"ids": "orders[].id", "best": "max_by(orders, &total).note", "none": "nothing.here"}
+    assert records(await run_node(TYPE, {"query": query}, [ORDERS])) == [{"ids": [1, 2], "best": "b", "none": None}]
+    failed = failure(await run_node(TYPE, {"query": {"a": "orders", "b": "length(missing)"}}, [ORDERS]))
+    assert (failed.reason, failed.field) == ("QUERY_FAILED", "query.b")
+    assert problems(TYPE, {"query": {"a": "orders[", "b": "orders"}})
+
+
 async def test_the_result_can_be_a_field_of_the_item() -> None:
     given = Item({"a": [1, 2]}, {"file": BinaryRef("sha256:0", 1)})
     event = await run_node(TYPE, {"query": "sum(a)", "output_field": "sum"}, [given])

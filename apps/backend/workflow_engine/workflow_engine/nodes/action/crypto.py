@@ -1,13 +1,18 @@
-"""action.crypto: digests, signatures and tokens."""
+"""action.crypto: digests, signatures, tokens and encryption."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import os
 from typing import Annotated, Any, Literal, TypeAlias
 
 import jwt
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field
 
 from workflow_engine.nodes.action.http.body import stored
@@ -30,6 +35,10 @@ Encoding: TypeAlias = Literal["hex", "base64", "base64url"]
 Algorithm: TypeAlias = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+
+
+_VERSION = "wfe1."
+_NONCE = 12
 
 
 class Hash(Parameters):
@@ -111,15 +120,39 @@ class VerifyJwt(Parameters):
     """Seconds by which clocks may differ."""
 
 
+class Encrypt(Parameters):
+    """A secret text."""
+
+    operation: Literal["encrypt"]
+    """AES-256-GCM with a key derived from the one in slot `key`; what comes out is text, another one each time."""
+    value: Json
+    """Text as it is, anything else as JSON."""
+    context: str = ""
+    """What it belongs to, e.g. a user's id; it opens only with the same."""
+
+
+class Decrypt(Parameters):
+    """What a secret text says."""
+
+    operation: Literal["decrypt"]
+    """Fails for a text that was changed, or made with another key or context."""
+    value: str
+    """What `encrypt` gave."""
+    context: str = ""
+    """What it belongs to."""
+    into: Literal["text", "json"] = "text"
+    """What it was made from."""
+
+
 class CryptoParameters(Parameters):
-    do: Annotated[Hash | Sign | VerifyHmac | SignJwt | VerifyJwt, Field(discriminator="operation")]
+    do: Annotated[Hash | Sign | VerifyHmac | SignJwt | VerifyJwt | Encrypt | Decrypt, Field(discriminator="operation")]
     """What to compute."""
     output_field: FieldName = "result"
     """Field for the result."""
 
 
 class Crypto(Node[CryptoParameters]):
-    """Computes digests, HMAC signatures and JSON Web Tokens.
+    """Computes digests, HMAC signatures and JSON Web Tokens, and encrypts.
 
     Keys come from the credential in slot `key`, never from a parameter, so that no journal holds them. Binary
     data is read as a stream.
@@ -127,7 +160,7 @@ class Crypto(Node[CryptoParameters]):
 
     type = "action.crypto"
     name = "Cryptography"
-    summary = "Digests, HMAC signatures and JSON Web Tokens."
+    summary = "Digests, HMAC signatures, JSON Web Tokens and encryption."
     example = {"do": {"operation": "hash", "value": "{{ json.email }}"}}
     # Keys and binary data are fetched, which a pure node may not wait for.
     effect = Effect.IDEMPOTENT
@@ -151,6 +184,10 @@ class Crypto(Node[CryptoParameters]):
                 value = _sign_jwt(do, await _key(call), call.context.now // 1000)
             case VerifyJwt() as do:
                 value = _verify_jwt(do, await _key(call), call.context.now // 1000)
+            case Encrypt() as do:
+                value = _encrypted(do, await _key(call))
+            case Decrypt() as do:
+                value = _decrypted(do, await _key(call))
         return with_field(call.item, call.parameters.output_field, value)
 
 
@@ -250,6 +287,31 @@ def _verify_jwt(do: VerifyJwt, key: str, now: int) -> dict[str, Json]:
     if claims.get("nbf", now) - do.leeway > now:
         raise _invalid(f"the token is valid in {int(claims['nbf'] - now)} s only")
     return claims
+
+
+def _encrypted(do: Encrypt, key: str) -> str:
+    data = do.value.encode() if isinstance(do.value, str) else json.dumps(do.value)
+    nonce = os.urandom(_NONCE)
+    sealed = _cipher(key).encrypt(nonce, data, do.context.encode())
+    return _VERSION + _written(nonce + sealed, "base64url")
+
+
+def _decrypted(do: Decrypt, key: str) -> Json:
+    sealed = _read(do.value.removeprefix(_VERSION), "base64url") if do.value.startswith(_VERSION) else b""
+    try:
+        data = _cipher(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], do.context.encode())
+        return data.decode() if do.into == "text" else json.loads(data)
+    except (InvalidTag, ValueError):
+        raise NodeFailure(
+            "DECRYPTION_FAILED",
+            "the value does not open: it was changed, or made with another key or context",
+            field="do.value",
+            hint="see that the key in slot `key`, `context` and `into` are those that it was made with",
+        ) from None
+
+
+def _cipher(key: str) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), 32, None, b"workflow-engine action.crypto v1").derive(key.encode()))
 
 
 def _invalid(message: str) -> NodeFailure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -34,9 +34,12 @@ def _compiles(query: str) -> str:
     return query
 
 
+Query: TypeAlias = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_compiles)]
+
+
 class TransformParameters(Parameters):
-    query: Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_compiles)]
-    """A JMESPath, e.g. `orders[?total > `100`].{id: id, total: total}`."""
+    query: Query | Annotated[dict[str, Query], Field(min_length=1, max_length=500)]
+    """A JMESPath, e.g. `orders[?total > `100`].{id: id, total: total}`; or one for each field of a new object."""
     input: Json = None
     """What is queried; by default the item."""
     output_field: FieldName | None = None
@@ -44,12 +47,13 @@ class TransformParameters(Parameters):
 
 
 class Transform(Node[TransformParameters]):
-    """Queries and reshapes JSON with JMESPath.
+    """Queries and reshapes JSON with JMESPath, whole or field by field.
 
     An object that comes out is the item, a list is one item for each element, anything else stands under
     `value`; with `output_field` the item keeps its fields and gets the result as one more. A query that leads
     nowhere gives null: no item, or null in `output_field`. What a query may touch is bounded, so a hostile
-    one fails instead of taking all time and memory.
+    one fails instead of taking all time and memory. For values computed in CEL, `{{ }}` works in every node;
+    flow.set puts them into fields.
     """
 
     type = "action.transform"
@@ -73,17 +77,29 @@ class Transform(Node[TransformParameters]):
                 return emit({"value": value})
 
 
-def search(query: str, source: Json) -> Json:
-    """What `query` finds in `source`. Raises NodeFailure QUERY_FAILED, QUERY_TOO_EXPENSIVE."""
+def search(query: str | dict[str, str], source: Json) -> Json:
+    """What `query` finds in `source`, or an object of what each query finds.
+
+    Raises NodeFailure QUERY_FAILED, QUERY_TOO_EXPENSIVE.
+    """
+    # The budget is for all fields together.
+    bounded = _Bounded(BUDGET)
+    if isinstance(query, str):
+        return _searched(bounded, query, source, "query")
+    return {name: _searched(bounded, each, source, f"query.{name}") for name, each in query.items()}
+
+
+def _searched(bounded: _Bounded, query: str, source: Json, field: str) -> Json:
     try:
-        return _Bounded(BUDGET).visit(parsed(query), source)
+        found: Json = bounded.visit(parsed(query), source)
+        return found
     except JMESPathError as error:
         message = str(error)
     except ValueError as error:
         message = str(error)
     except RecursionError:
         message = "the data is nested too deeply"
-    raise NodeFailure("QUERY_FAILED", message, field="query", hint="to_string and to_number change types")
+    raise NodeFailure("QUERY_FAILED", message, field=field, hint="to_string and to_number change types")
 
 
 class _Bounded(TreeInterpreter):
