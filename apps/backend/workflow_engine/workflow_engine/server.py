@@ -132,9 +132,9 @@ async def start(
             return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         links = Links(Signer("task links", *settings.secret_keys), public_url)
-        notifier = Notifier(store, registry, clock, there.services, links.make)
-        runtime: Runtime
         on_temporal = settings.engine_runtime == "temporal"
+        notifier = Notifier(store, registry, clock, there.services, links.make, shared=on_temporal)
+        runtime: Runtime
         shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if on_temporal else {}
         if on_temporal:
             from workflow_engine.worker import temporal_runtime
@@ -154,8 +154,6 @@ async def start(
                 on_notice=notifier.told,
             )
             runtime.on_end = there.endings.tell
-            notifier.open()
-            stack.push_async_callback(notifier.close)
         there.runtime.append(runtime)
         retention = Retention(
             store,
@@ -260,6 +258,9 @@ async def start(
         stack.push_async_callback(server.stop, 5)
         await edge.open()
         stack.push_async_callback(edge.close)
+        # The links in its messages lead to the edge.
+        notifier.open()
+        stack.push_async_callback(notifier.close)
         for name in ("", *SERVICES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(healthy.enter_graceful_shutdown)

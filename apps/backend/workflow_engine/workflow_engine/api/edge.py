@@ -89,6 +89,9 @@ class HttpServer:
         self._app = app
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=2048)
+        # asyncio sets it for sockets that say they are TCP, which this one does not; without it an answer in two parts
+        # waits 40 ms for the other side's acknowledgement. Connections have it from the socket that they came in by.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(self._socket.getsockname()[1])
         """The port it listens on: the one asked for, or the one it was given when that was 0."""
         self._server = _Uvicorn(

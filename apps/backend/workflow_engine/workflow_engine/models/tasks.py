@@ -131,16 +131,28 @@ def notices(store: Store, task_id: str) -> list[NoticeState]:
         return [NoticeState(*row) for row in connection.execute(query)]
 
 
-def due(store: Store, now: int, limit: int) -> list[tuple[str, int, int]]:
-    """Notices to send: (task, number, tries so far), the longest due first."""
-    query = (
-        select(TaskNotice.task_id, TaskNotice.number, TaskNotice.tries)
-        .where(TaskNotice.due_at <= now)
-        .order_by(TaskNotice.due_at)
-        .limit(limit)
-    )
-    with store.reading() as connection:
-        return [(row.task_id, row.number, row.tries) for row in connection.execute(query)]
+async def claim(store: Store, now: int, until: int, limit: int) -> list[tuple[str, int, int]]:
+    """Notices to send: (task, number, tries so far), the longest due first.
+
+    They are not due for anybody else before `until`; so several processes may send, and what one of them died over is
+    sent by another.
+    """
+
+    def change(connection: Connection) -> list[tuple[str, int, int]]:
+        query = (
+            select(TaskNotice.task_id, TaskNotice.number, TaskNotice.tries)
+            .where(TaskNotice.due_at <= now)
+            .order_by(TaskNotice.due_at)
+            .limit(limit)
+        )
+        claimed: list[tuple[str, int, int]] = []
+        for row in connection.execute(query).all():
+            mine = and_(TaskNotice.task_id == row.task_id, TaskNotice.number == row.number, TaskNotice.due_at <= now)
+            if connection.execute(update(TaskNotice).where(mine).values(due_at=until)).rowcount:
+                claimed.append((row.task_id, row.number, row.tries))
+        return claimed
+
+    return await store.change(change)
 
 
 def next_due(store: Store) -> int | None:

@@ -31,6 +31,10 @@ AT_ONCE = 20
 """Messages that are sent side by side."""
 AGAIN = (60_000, 300_000, 1_800_000, 7_200_000, 21_600_000, 57_600_000)
 """Milliseconds after each try that failed; then it is given up."""
+CLAIM = 120_000
+"""Milliseconds for which nobody else sends what one process has taken on."""
+UNTOLD = 30_000
+"""Milliseconds after which it is looked again where another process may have stored something."""
 UNREACHABLE = 5_000
 """Milliseconds before a database that did not answer is asked again."""
 
@@ -48,7 +52,11 @@ class Notifier:
         clock: Clock,
         services: Callable[[Context], Context],
         link: MakeLink,
+        *,
+        shared: bool = False,
     ) -> None:
+        """`shared`: other processes store tasks in this database as well."""
+        self._shared = shared
         self._store, self._registry, self._clock = store, registry, clock
         self._services, self._link = services, link
         self._news = asyncio.Event()
@@ -72,9 +80,15 @@ class Notifier:
         while True:
             self._news.clear()
             try:
-                while due := await asyncio.to_thread(tasks.due, self._store, self._clock.now_ms(), AT_ONCE):
-                    await asyncio.gather(*(self._send(*each) for each in due))
+                # A look is cheap; a claim is a write, and made only when there is something to claim.
                 self._next = await asyncio.to_thread(tasks.next_due, self._store)
+                while self._next is not None and self._next <= (now := self._clock.now_ms()):
+                    due = await tasks.claim(self._store, now, now + CLAIM, AT_ONCE)
+                    await asyncio.gather(*(self._send(*each) for each in due))
+                    self._next = await asyncio.to_thread(tasks.next_due, self._store)
+                if self._shared:
+                    untold = self._clock.now_ms() + UNTOLD
+                    self._next = untold if self._next is None else min(self._next, untold)
             except StoreUnavailable as error:
                 log.error("notices_delayed", error=str(error))
                 self._next = self._clock.now_ms() + UNREACHABLE
