@@ -1,5 +1,6 @@
 // A person builds the weather workflow, by mouse and by keyboard, runs it, pins, edits, publishes and retries.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
 import { browser, engine, page, peer, shot } from "./world.mjs";
 
@@ -329,6 +330,46 @@ describe("a run that failed", () => {
     await on.getByRole("link", { name: "Compare with the first" }).click();
     await on.getByRole("heading", { name: "Compare executions" }).waitFor();
     await on.getByText("1 steps differ").waitFor();
+    assert.deepEqual(on.mistakes, []);
+    await on.close();
+  });
+});
+
+describe("a file that a run made", () => {
+  it("is downloaded as it was written", async () => {
+    const { workflow } = await server.api("POST", "/v1/workflows", {
+      name: "Names",
+      workflow: {
+        nodes: [
+          { id: "start", name: "Start", type: "trigger.manual" },
+          {
+            id: "file",
+            name: "File",
+            type: "action.convert_to_file",
+            parameters: { format: { type: "csv" }, file_name: "names.csv" },
+          },
+        ],
+        connections: [{ fromNode: "start", toNode: "file" }],
+      },
+    });
+    const { executionId } = await server.api("POST", `/v1/workflows/${workflow.id}/executions`, {
+      mode: "MANUAL",
+      input: [{ json: { name: "Ada" } }, { json: { name: "Bob" } }],
+      wait: "10s",
+    });
+    const on = await page(context, `${server.url}/executions/${executionId}`);
+    await on.getByRole("tab", { name: "Result" }).click();
+    await on.getByRole("radio", { name: "Files" }).click();
+    const coming = on.waitForEvent("download");
+    await on.getByRole("button", { name: "Download" }).click();
+    const download = await coming;
+    assert.equal(download.suggestedFilename(), "names.csv");
+    assert.deepEqual(
+      readFileSync(await download.path(), "utf8")
+        .trim()
+        .split(/\r?\n/),
+      ["name", "Ada", "Bob"],
+    );
     assert.deepEqual(on.mistakes, []);
     await on.close();
   });

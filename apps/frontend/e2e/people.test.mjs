@@ -213,6 +213,14 @@ describe("a server with users", () => {
     assert.deepEqual(on.mistakes, []);
   });
 
+  it("answers questions as the words come", async () => {
+    writer.plays("A loop repeats the nodes of its body.");
+    await on.getByRole("radio", { name: "Ask" }).click();
+    await on.getByLabel("Message").fill("What is a loop?");
+    await on.keyboard.press("Enter");
+    await on.getByText("A loop repeats the nodes of its body.").waitFor();
+  });
+
   it("lets the person out again", async () => {
     await on.goto(`${server.url}/settings/account`);
     await on.getByRole("button", { name: "Sign out" }).click();

@@ -431,3 +431,40 @@ async def test_the_catalogue_tells_the_order_of_parameters_and_which_are_code(sq
     assert schema["propertyOrder"][:3] == ["language", "code", "mode"]
     assert schema["properties"]["code"]["literal"] is True
     assert "literal" not in schema["properties"]["mode"]
+
+
+async def test_bytes_that_an_item_refers_to_come_in_parts_and_only_to_those_who_see_the_execution(
+    sqlite_client: Client,
+) -> None:
+    drawing = {
+        "nodes": [
+            {"id": "start", "type": "trigger.manual"},
+            {
+                "id": "file",
+                "type": "action.convert_to_file",
+                "parameters": {"format": {"type": "csv"}, "file_name": "names.csv"},
+            },
+        ],
+        "connections": ["start -> file"],
+    }
+    run = await sqlite_client.run((await sqlite_client.create(drawing)).id, {"name": "Ada"}, {"name": "Bob"})
+    ref = run.output[0].binary["data"]
+    request = ex.GetExecutionFileRequest(execution_id=run.id, file_id=ref.id)
+    whole = await sqlite_client.stub.GetExecutionFile(request)
+    assert whole.content.decode().split() == ["name", "Ada", "Bob"]
+    assert (whole.file.file_name, whole.file.size_bytes, whole.next_offset) == ("names.csv", len(whole.content), 0)
+
+    request.limit, parts = 5, b""
+    while True:
+        part = await sqlite_client.stub.GetExecutionFile(request)
+        assert len(part.content) <= 5
+        parts += part.content
+        request.offset = part.next_offset
+        if not part.next_offset:
+            break
+    assert parts == whole.content
+
+    other = await sqlite_client.run((await sqlite_client.create(drawing)).id, {"name": "Eve"})
+    request = ex.GetExecutionFileRequest(execution_id=other.id, file_id=ref.id)
+    code, _, reason, _ = await refusal(sqlite_client.stub.GetExecutionFile(request))
+    assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "FILE_NOT_FOUND")

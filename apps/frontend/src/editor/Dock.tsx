@@ -136,6 +136,7 @@ function NodeData() {
   );
   const runs = useEditor((editor) => editor.runs);
   const node = useEditor((editor) => (selected ? editor.byId.get(selected) : undefined));
+  const executionId = useEditor((editor) => editor.execution?.id);
   const [turn, setTurn] = useState(0);
   if (!node)
     return (
@@ -152,7 +153,7 @@ function NodeData() {
   const ports = Object.keys(run?.outputs ?? {});
   return (
     <div className="split">
-      <DataView title={t("Input of {name}", { name: nameOf(node) })} items={input} />
+      <DataView execution={executionId} title={t("Input of {name}", { name: nameOf(node) })} items={input} />
       <div className="col" style={{ gap: 0, minHeight: 0 }}>
         {run?.failure ? (
           <div style={{ padding: "8px 12px 0" }}>
@@ -200,10 +201,12 @@ function Output({
   setTurn(turn: number): void;
 }) {
   const t = useT();
+  const executionId = useEditor((editor) => editor.execution?.id);
   const [port, setPort] = useState<string>();
   const chosen = port && ports.includes(port) ? port : ports[0];
   return (
     <DataView
+      execution={executionId}
       title={title}
       items={items(chosen)}
       actions={

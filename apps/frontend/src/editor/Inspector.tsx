@@ -1,7 +1,6 @@
 /** What a chosen node is told: its parameters, how it fails, its credentials; and what its type does. */
 import { CirclePlay, Copy, FastForward, Pin, PinOff, Plus, Radio, Trash2, X } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useLocation } from "wouter";
 import { type CredentialJson, integrations, type NodeJson, triggers, workflows } from "~/api/contract";
 import { useCall } from "~/api/hooks";
 import { call, stream } from "~/api/transport";
@@ -469,7 +468,6 @@ function seconds(duration: string | undefined): string {
 function Behaviour({ node, onChange, readOnly }: { node: Node; onChange: Change; readOnly: boolean }) {
   const t = useT();
   const doc = useDoc();
-  const [, go] = useLocation();
   const type = useEditor((editor) => editor.types.get(node.type));
   const retry = node.retry ?? {};
   const setRetry = (fields: Partial<NonNullable<Node["retry"]>>) => {
@@ -478,7 +476,6 @@ function Behaviour({ node, onChange, readOnly }: { node: Node; onChange: Change;
       if (value === undefined || value === "") delete made[key as keyof typeof made];
     onChange({ retry: Object.keys(made).length > 0 ? made : undefined }, "retry");
   };
-  void go;
   return (
     <fieldset className="form bare" disabled={readOnly}>
       <Field label={t("When it fails")}>

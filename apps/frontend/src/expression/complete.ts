@@ -62,8 +62,7 @@ export function complete(text: string, cursor: number, reach: Reach): Completion
     const word = chain[2] ?? "";
     const value = follow(chain[1] ?? "", reach);
     if (value === undefined) return { from: cursor - word.length, options: methods(undefined) };
-    const dot = before.length - word.length - 1;
-    return { from: cursor - word.length, options: [...fields(value, at.start + dot), ...methods(value)] };
+    return { from: cursor - word.length, options: [...fields(value), ...methods(value)] };
   }
   const word = WORD.exec(before)?.[0] ?? "";
   return { from: cursor - word.length, options: roots(reach) };
@@ -113,7 +112,7 @@ function roots(reach: Reach): Option[] {
   return made;
 }
 
-function fields(value: unknown, _at: number): Option[] {
+function fields(value: unknown): Option[] {
   if (!value || typeof value !== "object" || Array.isArray(value)) return [];
   return Object.entries(value)
     .filter(([name]) => NAME.test(name))

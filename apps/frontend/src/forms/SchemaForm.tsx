@@ -174,7 +174,6 @@ function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
             <Value
               id={id}
               kind={kind}
-              schema={spec.schema}
               label={spec.label}
               value={value}
               fallback={fallback}
@@ -218,7 +217,6 @@ function Help({ text }: { text: string }) {
 function Value({
   id,
   kind,
-  schema,
   label,
   value,
   fallback,
@@ -227,7 +225,6 @@ function Value({
 }: {
   id: string;
   kind: Kind;
-  schema: Schema;
   label: string;
   value: unknown;
   fallback: unknown;
@@ -243,7 +240,7 @@ function Value({
         return (
           <Input
             id={id}
-            type={kind.secret ? "password" : kind.format === "date-time" ? "text" : "text"}
+            type={kind.secret ? "password" : "text"}
             autoComplete={kind.secret ? "new-password" : "off"}
             value={String(value ?? "")}
             placeholder={fallback ? String(fallback) : ""}
@@ -366,15 +363,7 @@ function Value({
       );
     }
     case "any":
-      return (
-        <Any
-          id={id}
-          value={value}
-          onChange={onChange}
-          label={label}
-          hint={schema.title === "Value" ? "" : ""}
-        />
-      );
+      return <Any id={id} value={value} onChange={onChange} label={label} />;
   }
 }
 
@@ -388,13 +377,11 @@ function Any({
   value,
   onChange,
   label,
-  hint,
 }: {
   id: string;
   value: unknown;
   onChange(value: unknown): void;
   label: string;
-  hint: string;
 }) {
   const [text, setText] = useState(() => writeAny(value));
   const [seen, setSeen] = useState(value);
@@ -414,7 +401,6 @@ function Any({
       }}
       multiline={text.includes("\n")}
       label={label}
-      hint={hint}
     />
   );
 }
@@ -573,7 +559,6 @@ function Element({
       <Value
         id={id}
         kind={kindOf(schema, root)}
-        schema={schema}
         label={label}
         value={value}
         fallback={undefined}

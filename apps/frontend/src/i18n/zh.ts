@@ -594,4 +594,7 @@ export default {
     "模型从发票文本中提取编号、总额和到期日，入账前由人工核对。",
   people: "人工",
   webhook: "Webhook",
+  "The file could not be fetched.": "无法获取文件。",
+  Look: "查看",
+  Download: "下载",
 } as Record<string, string>;

@@ -403,6 +403,7 @@ function Body({ execution, runs }: { execution: ExecutionJson; runs: NodeRunJson
             />
           ) : tab === "input" ? (
             <DataView
+              execution={execution.id}
               title={run?.nodeName || run?.nodeId || t("Input")}
               items={run ? itemsOf(run.inputs) : undefined}
             />
@@ -417,12 +418,14 @@ function Body({ execution, runs }: { execution: ExecutionJson; runs: NodeRunJson
                 </div>
               ) : null}
               <DataView
+                execution={execution.id}
                 title={run?.nodeName || run?.nodeId || t("Output")}
                 items={run?.outputs ? itemsOf(run.outputs) : undefined}
               />
             </div>
           ) : tab === "result" ? (
             <DataView
+              execution={execution.id}
               title={t("Result")}
               items={hasEnded(execution) ? (execution.output ?? []) : undefined}
               none={t("It has not ended yet.")}

@@ -1,11 +1,12 @@
 /** Items as a table, as JSON, as their schema, and the bytes that they refer to. */
-import { File, Inbox } from "lucide-react";
-import { type ReactNode, useState } from "react";
-import type { ItemJson } from "~/api/contract";
+import { Download, Eye, File, Inbox } from "lucide-react";
+import { type ReactNode, useEffect, useState } from "react";
+import type { BinaryRefJson, ItemJson } from "~/api/contract";
 import { useT } from "~/i18n";
 import { columns, type Shape, shapeOf, text } from "~/model/table";
 import { bytes } from "~/pages/format";
-import { Button, Empty, Segments } from "~/ui";
+import { Button, Empty, messageOf, Segments, toast } from "~/ui";
+import { fetched, saved } from "./files";
 import "./data.css";
 
 type Look = "table" | "json" | "schema" | "binary";
@@ -17,11 +18,14 @@ export function DataView({
   title,
   actions,
   none,
+  execution,
 }: {
   items: ItemJson[] | undefined;
   title: string;
   actions?: ReactNode;
   none?: string;
+  /** Where its files are. */
+  execution?: string | undefined;
 }) {
   const t = useT();
   const [look, setLook] = useState<Look>("table");
@@ -70,23 +74,17 @@ export function DataView({
             ))}
           </ul>
         ) : (
-          <table className="datatable">
-            <tbody>
-              {binaries.map(({ index, slot, ref }) => (
-                <tr key={`${index}${slot}`}>
-                  <td className="nr">{index + 1}</td>
-                  <td>
-                    <span className="row">
-                      <File size={14} aria-hidden /> {ref.fileName || slot}
-                    </span>
-                  </td>
-                  <td>{ref.mediaType}</td>
-                  <td className="num">{bytes(ref.sizeBytes)}</td>
-                  <td className="mono">{ref.id?.slice(0, 20)}…</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <ul className="files">
+            {binaries.map(({ index, slot, ref }) => (
+              <FileRow
+                key={`${index}${slot}`}
+                number={index + 1}
+                slot={slot}
+                file={ref}
+                execution={execution}
+              />
+            ))}
+          </ul>
         )}
         {items && shown < items.length && (look === "table" || look === "json") ? (
           <div style={{ padding: 10 }}>
@@ -97,6 +95,55 @@ export function DataView({
         ) : null}
       </div>
     </section>
+  );
+}
+
+function FileRow({
+  number,
+  slot,
+  file,
+  execution,
+}: {
+  number: number;
+  slot: string;
+  file: BinaryRefJson;
+  execution: string | undefined;
+}) {
+  const t = useT();
+  const [picture, setPicture] = useState("");
+  useEffect(() => () => URL.revokeObjectURL(picture), [picture]);
+  const name = file.fileName || slot;
+  const get = async (use: (blob: Blob) => void) => {
+    try {
+      use(await fetched(execution ?? "", file));
+    } catch (error) {
+      toast("red", t("The file could not be fetched."), { text: messageOf(error, t) });
+    }
+  };
+  return (
+    <li>
+      <div className="row">
+        <File size={15} aria-hidden />
+        <span className="soft">{number}</span>
+        <span className="strong clip">{name}</span>
+        <span className="soft small grow">
+          {file.mediaType} · {bytes(file.sizeBytes)}
+        </span>
+        {execution && file.mediaType?.startsWith("image/") ? (
+          <Button small onClick={() => void get((blob) => setPicture(URL.createObjectURL(blob)))}>
+            <Eye />
+            {t("Look")}
+          </Button>
+        ) : null}
+        {execution ? (
+          <Button small onClick={() => void get((blob) => saved(blob, name))}>
+            <Download />
+            {t("Download")}
+          </Button>
+        ) : null}
+      </div>
+      {picture ? <img src={picture} alt={name} /> : null}
+    </li>
   );
 }
 

@@ -1,4 +1,5 @@
-"""A provider of language models on this machine: OpenAI's and Anthropic's wire formats, with a script for a model.
+"""A provider of language models on this machine: OpenAI's, Anthropic's and Google's wire formats, with a script for a
+model.
 
 It refuses what the real ones refuse (a wrong key, a tool call without its result, a missing `max_tokens`), streams as
 they stream, and counts every call and token that it has answered, so that a test can compare with what we counted.
@@ -95,6 +96,10 @@ class ModelServer:
     @property
     def anthropic(self) -> str:
         return f"{self.url}/anthropic"
+
+    @property
+    def google(self) -> str:
+        return f"{self.url}/google"
 
     def settings(self, provider: str = "openai") -> dict[str, Any]:
         """Settings of an engine that uses it."""
@@ -309,6 +314,45 @@ class ModelServer:
         self._count(move)
         return response
 
+    # Google
+
+    async def generate_content(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("x-goog-api-key") != KEY:
+            error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}
+            return web.json_response({"error": error}, status=400)
+        asked = await request.json()
+        move = await self._move(asked)
+        if isinstance(move, Fail | Break):
+            return await self._failed(request, move)
+        parts: list[dict[str, Any]] = []
+        match move:
+            case Say():
+                parts = [{"text": move.text}]
+            case Use():
+                parts = [{"functionCall": {"name": name, "args": given}} for name, given in move.calls]
+        total = move.input_tokens + move.output_tokens
+        answer = {
+            "candidates": [
+                {
+                    "content": {"role": "model", "parts": parts},
+                    "finishReason": "SAFETY" if isinstance(move, Refuse) else "STOP",
+                    "index": 0,
+                }
+            ],
+            "usageMetadata": {
+                "promptTokenCount": move.input_tokens,
+                "candidatesTokenCount": move.output_tokens,
+                "totalTokenCount": total,
+            },
+            "modelVersion": "gemini",
+            "responseId": f"r{next(self._ids)}",
+        }
+        self._count(move)
+        if request.match_info["verb"] == "streamGenerateContent":
+            body = f"data: {json.dumps(answer)}\r\n\r\n"
+            return web.Response(text=body, content_type="text/event-stream")
+        return web.json_response(answer)
+
 
 @asynccontextmanager
 async def model_server(*moves: Move, player: Player | None = None) -> AsyncIterator[ModelServer]:
@@ -317,6 +361,7 @@ async def model_server(*moves: Move, player: Player | None = None) -> AsyncItera
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/openai/v1/chat/completions", made.chat_completions)
     app.router.add_post("/openai/v1/embeddings", made.embeddings)
+    app.router.add_post("/google/v1beta/models/{model}:{verb}", made.generate_content)
     app.router.add_post("/anthropic/v1/messages", made.messages)
     async with TestServer(app, host="127.0.0.1") as running:
         made.url = str(running.make_url("")).rstrip("/")

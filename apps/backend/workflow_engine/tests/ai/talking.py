@@ -15,14 +15,19 @@ from workflow_engine.nodes.context import Context, ModelAccess, Models
 from workflow_engine.nodes.tools import Tool
 from workflow_engine.runtime.egress import EgressClient
 
-MODELS = {"openai": "gpt-5.6-luna", "anthropic": "claude-sonnet-5-5", "openai_compatible": "qwen3"}
+MODELS = {
+    "openai": "gpt-5.6-luna",
+    "anthropic": "claude-sonnet-5-5",
+    "openai_compatible": "qwen3",
+    "google": "gemini-3.8-flash",
+}
 
 
 @asynccontextmanager
 async def language_model(server: ModelServer, provider: str = "openai") -> AsyncIterator[LanguageModel]:
     """A model of the server, reached as nodes reach it."""
     http = EgressClient(allow=["127.0.0.0/8"])
-    url = server.anthropic if provider == "anthropic" else server.openai
+    url = {"anthropic": server.anthropic, "google": server.google}.get(provider, server.openai)
     models = Models(access={provider: ModelAccess(KEY, url)})
     context = Context("exec", "wf", 1_750_000_000_000, http=http, models=models)
     try:

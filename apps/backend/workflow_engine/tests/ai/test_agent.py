@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.ai.model_server import Fail, ModelServer, Move, Say, Use
-from tests.serving import ServerProcess, output, runs, serving
+from tests.forked_server import ForkedServer
+from tests.serving import Client, free_port, output, runs, serving
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
 from workflow_engine.utils.structs import struct_to_dict, to_struct
 
@@ -187,8 +192,9 @@ async def test_kill_9_in_the_middle_of_an_agent_with_five_tool_calls(
     """The process dies while the model works on the answer after tool call number `held`."""
     models.player = Buyer()
     environment = {name.upper(): value for name, value in models.settings().items()}
-    first = ServerProcess(sqlite_url, tmp_path, **environment)
-    async with first.client() as client:
+    port = free_port()
+    first = ForkedServer(sqlite_url, tmp_path, port, tmp_path / "log", **environment)
+    async with connected(port) as client:
         workflow = await client.create(with_tool(shop.url))
         models.gate = asyncio.Event()
         id = await client.start(workflow.id, {"question": "Are all there?"})
@@ -203,8 +209,8 @@ async def test_kill_9_in_the_middle_of_an_agent_with_five_tool_calls(
 
     models.gate.set()
     models.gate = None
-    second = ServerProcess(sqlite_url, tmp_path, **environment)
-    async with second.client() as client:
+    second = ForkedServer(sqlite_url, tmp_path, port, tmp_path / "log", **environment)
+    async with connected(port) as client:
         ended = await client.wait(id, 60)
         second.kill()
     assert (ended.status, runs(ended)["agent"]) == (ex.SUCCESS, "SUCCEEDED")
@@ -218,6 +224,16 @@ async def test_kill_9_in_the_middle_of_an_agent_with_five_tool_calls(
     # The server answered the lost call into the void; it may count that one, and we can not.
     assert used["model_calls"] == 6
     assert used["tool_calls"] == 5
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Client]:
+    """A client of a server process, once it serves."""
+    soon = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=soon) as channel:
+        stub = rpc.WorkflowServiceStub(channel)
+        await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
+        yield Client(stub, channel, port)
 
 
 async def _seen(models: ModelServer) -> None:

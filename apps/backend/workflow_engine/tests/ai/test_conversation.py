@@ -70,6 +70,26 @@ async def test_a_stream_gives_its_pieces_and_the_same_bill(models: ModelServer, 
     assert models.requests[0]["stream"] is True
 
 
+@pytest.mark.parametrize("provider", ["google", "openai_compatible"])
+async def test_other_providers_are_talked_to_in_the_same_way(models: ModelServer, provider: str) -> None:
+    models.plays(Use([("look", {"at": "x"})]), Use([("final_answer", {"degrees": 7})]), Say("Short."))
+    async with language_model(models, provider) as model:
+        tools = [tool("look", lambda _: "7 degrees", at="string")]
+        ended = await answer(Conversation(model, "How warm?", instructions="Be brief.", tools=tools, output=WEATHER))
+        assert ended.output == {"degrees": 7}
+        assert "7 degrees" in str(models.requests[1])
+        heard: list[Any] = []
+
+        async def listen(piece: Any) -> None:
+            heard.append(piece)
+
+        told = await answer(Conversation(model, "In words", listener=listen))
+        assert (told.output, "".join(heard)) == ("Short.", "Short.")
+    assert models.answered["model_calls"] == 3
+    counts = {name: ended.ledger.total[name] + told.ledger.total[name] for name in models.answered}
+    assert counts == dict(models.answered)
+
+
 @both
 async def test_a_structured_answer_is_repaired_a_bounded_number_of_times(models: ModelServer, provider: str) -> None:
     models.plays(Use([("final_answer", {"degrees": "warm"})]), Use([("final_answer", {"degrees": 25})]))

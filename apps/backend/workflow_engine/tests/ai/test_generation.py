@@ -130,6 +130,20 @@ async def test_what_is_missing_comes_as_questions_and_the_answers_go_in(models: 
     assert "limit: 100" in models.prompts()[-1]
 
 
+async def test_credentials_that_a_person_has_to_add_are_named(models: ModelServer, client: Client) -> None:
+    slack = {
+        "id": "tell",
+        "name": "Tell",
+        "type": "external_action.slack",
+        "parameters": {"action": {"operation": "message.send", "channel": "#x", "text": "x"}},
+    }
+    models.plays(plan("external_action.slack"), draw([START, slack], ["start -> tell"]))
+    response = await author(client).GenerateWorkflow(ai.GenerateWorkflowRequest(description="Tell them"))
+    assert response.success, response.message
+    [issue] = response.issues
+    assert (issue.code, issue.node_id, issue.severity) == ("CREDENTIAL_TO_BE_ADDED", "tell", pb.SEVERITY_WARNING)
+
+
 async def test_a_dry_run_stores_nothing(models: ModelServer, client: Client) -> None:
     models.plays(plan("flow.if"), GOOD)
     request = ai.GenerateWorkflowRequest(description="Large orders", dry_run=True)
@@ -160,32 +174,32 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-async def test_a_mistake_is_told_to_the_model_and_can_be_corrected(
-    models: ModelServer, client: Client, mistake: str
-) -> None:
-    wrong, told = MISTAKES[mistake]
-    models.plays(plan("flow.if", "flow.set"), wrong, GOOD)
-    response = await author(client).GenerateWorkflow(ai.GenerateWorkflowRequest(description="Large orders"))
-    assert response.success, response.message
-    assert told in models.prompts()[-1], models.prompts()[-1]
-    assert len(models.requests) == 3
+async def test_a_mistake_is_told_to_the_model_and_can_be_corrected(models: ModelServer, client: Client) -> None:
+    for mistake, (wrong, told) in MISTAKES.items():
+        models.requests.clear()
+        models.plays(plan("flow.if", "flow.set"), wrong, GOOD)
+        request = ai.GenerateWorkflowRequest(description="Large orders", dry_run=True)
+        response = await author(client).GenerateWorkflow(request)
+        assert response.success, (mistake, response.message)
+        assert told in models.prompts()[-1], (mistake, models.prompts()[-1])
+        assert len(models.requests) == 3, mistake
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
 async def test_a_model_that_does_not_learn_is_given_up_and_nothing_is_stored(
-    models: ModelServer, client: Client, mistake: str
+    models: ModelServer, client: Client
 ) -> None:
-    wrong, told = MISTAKES[mistake]
-    models.plays(plan("flow.if", "flow.set"))
-    models.player = lambda request: wrong
-    response = await author(client).GenerateWorkflow(ai.GenerateWorkflowRequest(description="Large orders"))
-    assert not response.success
-    assert told in response.message
-    assert len(models.requests) == 1 + 5, "one plan, one drawing, four corrections"
-    assert response.usage.model_calls == models.answered["model_calls"] == 6
-    assert response.usage.input_tokens == models.answered["input_tokens"]
-    assert not await stored(client)
+    for mistake, (wrong, told) in MISTAKES.items():
+        models.requests.clear()
+        models.answered.clear()
+        models.plays(plan("flow.if", "flow.set"))
+        models.player = lambda request, wrong=wrong: wrong
+        response = await author(client).GenerateWorkflow(ai.GenerateWorkflowRequest(description="Large orders"))
+        assert not response.success, mistake
+        assert told in response.message, (mistake, response.message)
+        assert len(models.requests) == 1 + 5, f"{mistake}: one plan, one drawing, four corrections"
+        assert response.usage.model_calls == models.answered["model_calls"] == 6, mistake
+        assert response.usage.input_tokens == models.answered["input_tokens"], mistake
+        assert not await stored(client), mistake
 
 
 async def test_a_busy_provider_is_asked_again(models: ModelServer, client: Client) -> None:

@@ -80,6 +80,7 @@ class Rig:
         runtime = self.engine.runtime
         return (
             bool(runtime._background or self.triggers._scheduler._firing or self.triggers.deliveries._background)
+            or not self.triggers.deliveries.intake.is_idle
             or any(trigger.draining or self._has_ended(trigger) for trigger in self.triggers.registered.values())
             or any(
                 live.committing or live.buffer or live.yielding or any(not self._gated(live, key) for key in live.tasks)

@@ -10,6 +10,7 @@ import pytest
 from tests.runtime.engine import World, records
 from tests.triggers.rig import Rig, rig
 from workflow_engine.engine.items import Item
+from workflow_engine.models import triggers as stored
 from workflow_engine.models.writes import Decision
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.nodes.trigger.base import Trigger, TriggerParameters
@@ -236,3 +237,79 @@ async def test_an_execution_that_can_not_be_stored_leaves_no_event(database_url:
         twice = await life.deliver(bell, {}, delivery_id="d1", is_new=True)
         assert (twice.decision, twice.execution_id) == (Decision.DUPLICATE, first.execution_id)
         assert len(world.done) == 1
+
+
+async def test_a_burst_is_acknowledged_when_it_is_stored_and_starts_in_order(database_url: str) -> None:
+    world = World()
+    async with rig(database_url, world, registry=registry(world)) as life:
+        bell = await publish(life)
+        deliveries = life.triggers.deliveries
+
+        events = await asyncio.gather(*(deliveries.accept(bell, [Item({"n": n})]) for n in range(100)))
+
+        assert {event.decision for event in events} == {Decision.STARTED, Decision.RECEIVED}
+        await life.quiet()
+        for event in events:
+            assert records((await life.engine.end(event.execution_id)).output)[0]["work"]
+        assert life.decisions(bell) == ["STARTED"] * 100
+        assert all(event.payload is None for event in life.events(bell)), "what came is in the journals now"
+        received = [event.execution_id for event in events if event.decision is Decision.RECEIVED]
+        pks = [(await life.engine.row(id)).pk for id in received]
+        assert pks == sorted(pks)
+        assert len(world.done) == 100
+
+
+async def test_what_was_received_starts_in_the_next_life(database_url: str) -> None:
+    world = World()
+    async with rig(database_url, world, registry=registry(world)) as life:
+        bell = await publish(life)
+        life.triggers.deliveries.intake._start = _never
+        events = await asyncio.gather(*(life.triggers.deliveries.accept(bell, [Item({"n": n})]) for n in range(20)))
+        received = [event for event in events if event.decision is Decision.RECEIVED]
+        assert len(received) == 12
+        assert life.decisions(bell).count("RECEIVED") == 12
+    async with rig(database_url, world, registry=registry(world)) as life:
+        [bell] = life.triggers.registered.values()
+        await life.quiet()
+        for event in received:
+            await life.engine.end(event.execution_id)
+        assert life.decisions(bell) == ["STARTED"] * 20
+        assert len(world.done) == 20
+
+
+async def test_one_that_can_not_start_keeps_no_other_from_it(sqlite_url: str) -> None:
+    world = World()
+    limited = {**drawing(), "settings": {"max_concurrent_executions": 1000, "concurrency_key": "{{ json.who }}"}}
+    async with rig(sqlite_url, world, registry=registry(world)) as life:
+        [bell] = await life.publish("wf", limited)
+        items = [{"who": "ada"} if n != 15 else {"n": n} for n in range(20)]
+        events = await asyncio.gather(*(life.triggers.deliveries.accept(bell, [Item(item)]) for item in items))
+        await life.quiet()
+        assert sorted(life.decisions(bell)) == ["FAILED"] + ["STARTED"] * 19
+        [failed] = [event for event in life.events(bell) if event.decision is Decision.FAILED]
+        assert failed.pk == events[15].pk
+        assert "concurrency_key" in failed.detail
+        assert await life.triggers.deliveries.payload(failed) == [Item({"n": 15})]
+
+
+async def _never(batch: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_old_records_go_and_what_waits_stays(database_url: str) -> None:
+    world = World()
+    async with rig(database_url, world, registry=registry(world)) as life:
+        bell = await publish(life, overlap="buffer_all")
+        gate = world.gate("work")
+        for n in range(3):
+            await life.deliver(bell, {"n": n}, delivery_id=f"d{n}")
+        life.clock.advance(1_000)
+        now = life.clock.now_ms()
+        assert await life.engine.store.change(stored.prune(now, 1)) == 1
+        assert await life.engine.store.change(stored.prune(now, 1)) == 0
+        assert life.decisions(bell) == ["BUFFERED", "BUFFERED"]
+        gate.set()
+        await life.quiet()
+        while bell.running or bell.buffered:
+            await life.quiet()
+        assert life.decisions(bell) == ["STARTED", "STARTED"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Connection,
     LargeBinary,
@@ -203,6 +204,10 @@ def _named_in(connection: Connection, table: Table) -> set[str]:
     is_sqlite = connection.dialect.name == "sqlite"
     found: set[str] = set()
     for column in table.columns:
+        # What is bytes on one kind of database may be numbers on the other.
+        kind = column.type.dialect_impl(connection.dialect)
+        if isinstance(kind, ARRAY):
+            continue
         if isinstance(column.type, LargeBinary):
             names = func.instr(column, BLOB) > 0 if is_sqlite else func.encode(column, "escape").contains(BLOB.decode())
         elif isinstance(column.type, JSON | Text):

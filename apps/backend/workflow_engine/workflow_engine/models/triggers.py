@@ -18,6 +18,8 @@ from workflow_engine.models.writes import Decision, Status, TriggerEventRow
 Columns = dict[str, Any]
 SCOPE = "trigger"
 EVENT = TriggerEvent.__table__.columns
+WAITS = (Decision.BUFFERED, Decision.RECEIVED)
+"""What has still to start."""
 
 
 class RouteTaken(Exception):
@@ -141,15 +143,18 @@ async def remove(store: Store, id: str, now: int) -> None:
     await store.change(change)
 
 
-async def prune(store: Store, before: int) -> int:
-    """Removes what was decided before a time; returns how many. What still waits stays."""
+def prune(before: int, limit: int) -> Callable[[Connection], int]:
+    """A change that removes what was decided before a time, so many at most; returns how many. What waits stays."""
 
     def change(connection: Connection) -> int:
-        waiting = (Decision.BUFFERED, Decision.RECEIVED)
-        old = and_(TriggerEvent.decided_at < before, TriggerEvent.decision.not_in(waiting))
-        return connection.execute(delete(TriggerEvent).where(old)).rowcount
+        # They were decided in about the order of their numbers, so that the first ones tell whether there are any.
+        query = select(TriggerEvent.pk, TriggerEvent.decided_at).where(TriggerEvent.decision.not_in(WAITS))
+        first = connection.execute(query.order_by(TriggerEvent.pk).limit(limit))
+        pks = [row.pk for row in first if row.decided_at < before]
+        connection.execute(delete(TriggerEvent).where(TriggerEvent.pk.in_(pks)))
+        return len(pks)
 
-    return await store.change(change)
+    return change
 
 
 def _forget(connection: Connection, ids: Iterable[str], now: int) -> None:
@@ -239,7 +244,7 @@ def running(store: Store, workflow_id: str = "") -> list[tuple[str, str]]:
 def waiting(store: Store, workflow_id: str = "") -> list[tuple[str, int, Decision]]:
     """(trigger, event, decision) of what has still to start, oldest first."""
     query = select(TriggerEvent.trigger_id, TriggerEvent.pk, TriggerEvent.decision).where(
-        TriggerEvent.decision.in_((Decision.BUFFERED, Decision.RECEIVED))
+        TriggerEvent.decision.in_(WAITS)
     )
     if workflow_id:
         query = query.join(Trigger, Trigger.id == TriggerEvent.trigger_id).where(Trigger.workflow_id == workflow_id)

@@ -1100,6 +1100,80 @@ class WaitExecutionResponse(_message.Message):
 Global___WaitExecutionResponse: _TypeAlias = WaitExecutionResponse  # noqa: Y015
 
 @_typing.final
+class GetExecutionFileRequest(_message.Message):
+    """Asks for bytes that an item refers to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The execution."""
+    file_id: _builtins.str
+    """Id of a BinaryRef in an item that it was given, or that one of its runs got or gave."""
+    offset: _builtins.int
+    """The first byte, from 0."""
+    limit: _builtins.int
+    """Most bytes to answer with; 4 MiB when 0."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+        file_id: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "file_id", b"file_id", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExecutionFileRequest: _TypeAlias = GetExecutionFileRequest  # noqa: Y015
+
+@_typing.final
+class GetExecutionFileResponse(_message.Message):
+    """The bytes, or a part of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """They are there."""
+    message: _builtins.str
+    """What was done."""
+    content: _builtins.bytes
+    """The bytes from `offset` on."""
+    next_offset: _builtins.int
+    """Where the next part begins; 0 when this was the last."""
+    @_builtins.property
+    def file(self) -> _workflow_pb2.BinaryRef:
+        """What the item says of them."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        file: _workflow_pb2.BinaryRef | None = ...,
+        content: _builtins.bytes = ...,
+        next_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "file", b"file", "message", b"message", "next_offset", b"next_offset", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExecutionFileResponse: _TypeAlias = GetExecutionFileResponse  # noqa: Y015
+
+@_typing.final
 class CancelExecutionRequest(_message.Message):
     """Stops an execution."""
 

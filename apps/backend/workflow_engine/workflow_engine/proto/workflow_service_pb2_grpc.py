@@ -109,6 +109,11 @@ class WorkflowServiceStub:
                 request_serializer=engine_dot_execution__pb2.WaitExecutionRequest.SerializeToString,
                 response_deserializer=engine_dot_execution__pb2.WaitExecutionResponse.FromString,
                 _registered_method=True)
+        self.GetExecutionFile = channel.unary_unary(
+                '/engine.v1.WorkflowService/GetExecutionFile',
+                request_serializer=engine_dot_execution__pb2.GetExecutionFileRequest.SerializeToString,
+                response_deserializer=engine_dot_execution__pb2.GetExecutionFileResponse.FromString,
+                _registered_method=True)
         self.BatchExecuteWorkflow = channel.unary_unary(
                 '/engine.v1.WorkflowService/BatchExecuteWorkflow',
                 request_serializer=engine_dot_execution__pb2.BatchExecuteWorkflowRequest.SerializeToString,
@@ -288,6 +293,13 @@ class WorkflowServiceServicer:
 
     def WaitExecution(self, request, context):
         """Answers when an execution has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExecutionFile(self, request, context):
+        """Bytes that an item of an execution refers to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -477,6 +489,11 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
                     servicer.WaitExecution,
                     request_deserializer=engine_dot_execution__pb2.WaitExecutionRequest.FromString,
                     response_serializer=engine_dot_execution__pb2.WaitExecutionResponse.SerializeToString,
+            ),
+            'GetExecutionFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExecutionFile,
+                    request_deserializer=engine_dot_execution__pb2.GetExecutionFileRequest.FromString,
+                    response_serializer=engine_dot_execution__pb2.GetExecutionFileResponse.SerializeToString,
             ),
             'BatchExecuteWorkflow': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchExecuteWorkflow,
@@ -938,6 +955,33 @@ class WorkflowService:
             '/engine.v1.WorkflowService/WaitExecution',
             engine_dot_execution__pb2.WaitExecutionRequest.SerializeToString,
             engine_dot_execution__pb2.WaitExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExecutionFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engine.v1.WorkflowService/GetExecutionFile',
+            engine_dot_execution__pb2.GetExecutionFileRequest.SerializeToString,
+            engine_dot_execution__pb2.GetExecutionFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

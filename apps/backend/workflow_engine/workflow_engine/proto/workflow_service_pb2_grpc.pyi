@@ -65,6 +65,8 @@ class WorkflowServiceStub:
     """The journal from a given event on, then live until the end."""
     WaitExecution: _grpc.UnaryUnaryMultiCallable[_execution_pb2.WaitExecutionRequest, _execution_pb2.WaitExecutionResponse]
     """Answers when an execution has ended."""
+    GetExecutionFile: _grpc.UnaryUnaryMultiCallable[_execution_pb2.GetExecutionFileRequest, _execution_pb2.GetExecutionFileResponse]
+    """Bytes that an item of an execution refers to."""
     BatchExecuteWorkflow: _grpc.UnaryUnaryMultiCallable[_execution_pb2.BatchExecuteWorkflowRequest, _execution_pb2.BatchExecuteWorkflowResponse]
     """Starts many executions at once: all are stored, or none."""
     PauseExecution: _grpc.UnaryUnaryMultiCallable[_execution_pb2.PauseExecutionRequest, _execution_pb2.PauseExecutionResponse]
@@ -131,6 +133,8 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     """The journal from a given event on, then live until the end."""
     WaitExecution: _aio.UnaryUnaryMultiCallable[_execution_pb2.WaitExecutionRequest, _execution_pb2.WaitExecutionResponse]  # type: ignore[assignment]
     """Answers when an execution has ended."""
+    GetExecutionFile: _aio.UnaryUnaryMultiCallable[_execution_pb2.GetExecutionFileRequest, _execution_pb2.GetExecutionFileResponse]  # type: ignore[assignment]
+    """Bytes that an item of an execution refers to."""
     BatchExecuteWorkflow: _aio.UnaryUnaryMultiCallable[_execution_pb2.BatchExecuteWorkflowRequest, _execution_pb2.BatchExecuteWorkflowResponse]  # type: ignore[assignment]
     """Starts many executions at once: all are stored, or none."""
     PauseExecution: _aio.UnaryUnaryMultiCallable[_execution_pb2.PauseExecutionRequest, _execution_pb2.PauseExecutionResponse]  # type: ignore[assignment]
@@ -278,6 +282,14 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_execution_pb2.WaitExecutionResponse, _abc.Awaitable[_execution_pb2.WaitExecutionResponse]]:
         """Answers when an execution has ended."""
+
+    @_abc_1.abstractmethod
+    def GetExecutionFile(
+        self,
+        request: _execution_pb2.GetExecutionFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_pb2.GetExecutionFileResponse, _abc.Awaitable[_execution_pb2.GetExecutionFileResponse]]:
+        """Bytes that an item of an execution refers to."""
 
     @_abc_1.abstractmethod
     def BatchExecuteWorkflow(

@@ -16,7 +16,7 @@ from typing import Any
 
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.logging import get_logger
-from workflow_engine.models import retention
+from workflow_engine.models import retention, triggers
 from workflow_engine.models.store import Store
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.blobs import BlobStore
@@ -34,6 +34,8 @@ SUCCESS_STAYS = 60_000
 """Milliseconds for which a successful execution stays that shall not be kept: somebody may be reading its result."""
 AT_ONCE = 50
 """Executions, or blobs, in one step."""
+EVENTS = 1_000
+"""Records of deliveries in one step."""
 PAGES, FREE = 500, 0.2
 """Free pages of a SQLite file that are given back in one step, when they are more than this share of the file."""
 
@@ -124,6 +126,10 @@ class Retention:
                     if self._runtime is not None:
                         self._runtime.removed(gone)
                     removed += len(gone)
+        if self._default.max_age:
+            # A delivery is known as long as its record is there: that is how long a repetition is found out.
+            while await self._store.change(triggers.prune(self._clock.now_ms() - self._default.max_age, EVENTS)):
+                pass
         while await self._store.change(retention.give_back(PAGES, FREE)):
             pass
         if removed:

@@ -8,6 +8,7 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | INVALID_WORKFLOW | INVALID_ARGUMENT | a cycle outside a loop, an unknown node type |
 | INVALID_CONTENT | INVALID_ARGUMENT | an import that is not YAML |
 | WORKFLOW_NOT_FOUND, EXECUTION_NOT_FOUND, VERSION_NOT_FOUND, NODE_NOT_FOUND | NOT_FOUND | an id that does not exist |
+| FILE_NOT_FOUND | NOT_FOUND | bytes that no item of the execution refers to |
 | CREDENTIAL_NOT_FOUND, TOOL_NOT_FOUND, TASK_NOT_FOUND | NOT_FOUND | the same, of a credential, a tool or a task |
 | INVALID_ANSWER | INVALID_ARGUMENT | an answer that is not as the task's schema says |
 | NOT_ASSIGNED | PERMISSION_DENIED | an answer to a task that is for others |
@@ -64,6 +65,7 @@ CODES = {
     "INVALID_CONTENT": grpc.StatusCode.INVALID_ARGUMENT,
     "WORKFLOW_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "EXECUTION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "FILE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "VERSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "CREDENTIAL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from workflow_engine.engine import fork
@@ -19,7 +19,7 @@ from workflow_engine.engine.events import (
     SignalReceived,
 )
 from workflow_engine.engine.history import History
-from workflow_engine.engine.items import Item, Items
+from workflow_engine.engine.items import BinaryRef, Item, Items
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import RunKey, parse_address
 from workflow_engine.models.store import ExecutionFilter, ExecutionRow, Status
@@ -39,6 +39,8 @@ DRAFT_MODES = (ex.EXECUTION_MODE_UNSPECIFIED, ex.MANUAL, ex.TEST)
 """Modes that run the draft; all others run what is published."""
 KNOWN_DRAFTS = 1_000
 """Drafts whose definition is known to be stored."""
+FILE_PART = 4 * 1024 * 1024
+"""Bytes of a file in one answer, when nothing else is asked for."""
 DEFAULT_WAIT = 60.0
 """Seconds that WaitExecution waits when it is not told how long."""
 
@@ -123,6 +125,31 @@ class Executions:
         execution = await self._execution(request.execution_id)
         return ex.WaitExecutionResponse(
             success=ended is not None, message=ex.ExecutionStatus.Name(execution.status), execution=execution
+        )
+
+    async def GetExecutionFile(self, request: ex.GetExecutionFileRequest, context: Any) -> ex.GetExecutionFileResponse:
+        row = await self._row(request.execution_id)
+        history = History.of(await self.backend.definitions.plan(row.digest), await self._events(row))
+        ref = next((ref for ref in _files(history) if ref.id == request.file_id), None)
+        if ref is None:
+            raise ServiceError(
+                "FILE_NOT_FOUND",
+                f"file_id: no item of execution {row.id!r} refers to {request.file_id!r}",
+                metadata={"execution_id": row.id, "file_id": request.file_id},
+            )
+        start, end = request.offset, request.offset + (request.limit or FILE_PART)
+        content, at = bytearray(), 0
+        async for chunk in self.backend.blobs.read(ref):
+            content += chunk[max(0, start - at) : max(0, end - at)]
+            at += len(chunk)
+            if at >= end:
+                break
+        return ex.GetExecutionFileResponse(
+            success=True,
+            message=f"{len(content)} of {ref.size} bytes",
+            file=wire.file_to_proto(ref),
+            content=bytes(content),
+            next_offset=end if end < ref.size else 0,
         )
 
     async def GetExecutionHistory(
@@ -404,3 +431,13 @@ def _check_trigger(plan: Plan, id: str) -> None:
             f"trigger_node_id: {id!r} is no trigger of this workflow; it has {triggers}",
             violations=[("trigger_node_id", f"is none of: {triggers}")],
         )
+
+
+def _files(history: History) -> Iterator[BinaryRef]:
+    """All bytes that the items of an execution refer to."""
+    shown = [history.started.input] if history.started is not None else []
+    for record in history.runs.values():
+        shown += [*record.inputs.values(), *record.outputs.values()]
+    for items in shown:
+        for item in items:
+            yield from item.binary.values()

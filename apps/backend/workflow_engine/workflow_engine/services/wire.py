@@ -78,9 +78,11 @@ def item_to_proto(item: Item) -> pb.Item:
 def fill_files(target: Any, files: Mapping[str, BinaryRef]) -> None:
     """Fills a `map<string, BinaryRef>`."""
     for slot, ref in files.items():
-        target[slot].CopyFrom(
-            pb.BinaryRef(id=ref.id, size_bytes=ref.size, media_type=ref.media_type, file_name=ref.file_name)
-        )
+        target[slot].CopyFrom(file_to_proto(ref))
+
+
+def file_to_proto(ref: BinaryRef) -> pb.BinaryRef:
+    return pb.BinaryRef(id=ref.id, size_bytes=ref.size, media_type=ref.media_type, file_name=ref.file_name)
 
 
 def files_from_proto(files: Mapping[str, pb.BinaryRef]) -> dict[str, BinaryRef]:

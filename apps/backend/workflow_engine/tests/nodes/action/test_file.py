@@ -232,7 +232,5 @@ def test_only_what_can_be_repeated_is_repeated() -> None:
 
 def test_mistakes_are_found_when_saving() -> None:
     do = {"operation": "read", "path": "a"}
-    assert problems(TYPE, {"do": {**do, "mode": "r"}}) == [
-        "parameters.do.read.mode: there is no parameter 'do.read.mode'"
-    ]
+    assert problems(TYPE, {"do": {**do, "mode": "r"}}) == ["parameters.do.mode: there is no parameter 'do.mode'"]
     assert problems(TYPE, {"do": {"operation": "chmod", "path": "a"}})[0].startswith("parameters.do: ")

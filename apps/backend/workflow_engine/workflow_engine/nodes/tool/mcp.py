@@ -181,7 +181,7 @@ async def _transport(call: Call[McpParameters], trouble: list[NodeFailure]) -> A
             import httpx2
             from mcp.client.streamable_http import streamable_http_client
 
-            from workflow_engine.nodes.tool.egress import through
+            from workflow_engine.nodes.outward import through
 
             signature = await _signature(call, url)
             http = through(call.context, call.parameters.timeout_seconds, trouble)

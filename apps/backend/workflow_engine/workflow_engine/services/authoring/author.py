@@ -162,7 +162,7 @@ class Author:
                 raise
             return Draft(issues=self._issues, failure=failed.failure.message)
         workflow = self._drawn(answer.output, base)
-        return Draft(workflow, answer.output["explanation"], issues=self._issues)
+        return Draft(workflow, answer.output["explanation"], issues=[*self._issues, *self._to_be_added(workflow)])
 
     async def _asked(self, conversation: Conversation) -> Answer:
         """The answer. A provider that takes no calls for now is asked again after a while."""
@@ -180,6 +180,23 @@ class Author:
         workflow = drawing.drawn(answer, base)
         self._backend.pinned_versions(workflow)
         return workflow
+
+    def _to_be_added(self, workflow: pb.Workflow) -> list[Issue]:
+        """The credentials that a person has to add before it can run."""
+        return [
+            Issue(
+                "CREDENTIAL_TO_BE_ADDED",
+                f"{node.name} needs a credential of type {' or '.join(slot.types)}",
+                node.id,
+                f"credentials.{slot.name}",
+                "add one before you publish",
+                is_error=False,
+            )
+            for node in workflow.nodes
+            if (kind := self._backend.registry.find(node.type)) is not None
+            for slot in kind.credentials
+            if slot.required and not node.credentials.get(slot.name)
+        ]
 
     def _wrong(self, answer: dict[str, Any], base: pb.Workflow | None) -> str:
         """What saving the drawing would complain about, or what went wrong when it was rehearsed; for the model."""

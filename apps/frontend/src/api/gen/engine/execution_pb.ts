@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_engine_options } from "./options_pb";
-import type { Item, ItemJson, ItemList, ItemListJson, Workflow, WorkflowJson } from "./workflow_pb";
+import type { BinaryRef, BinaryRefJson, Item, ItemJson, ItemList, ItemListJson, Workflow, WorkflowJson } from "./workflow_pb";
 import { file_engine_workflow } from "./workflow_pb";
 import type { Duration, DurationJson, StructJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file engine/execution.proto.
  */
 export const file_engine_execution: GenFile = /*@__PURE__*/
-  fileDesc("ChZlbmdpbmUvZXhlY3V0aW9uLnByb3RvEgllbmdpbmUudjEiuwUKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIYChB3b3JrZmxvd192ZXJzaW9uGAMgASgFEhkKEWRlZmluaXRpb25fZGlnZXN0GAQgASgJEiYKBG1vZGUYBSABKA4yGC5lbmdpbmUudjEuRXhlY3V0aW9uTW9kZRIqCgZzdGF0dXMYBiABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEhQKDHRyaWdnZXJlZF9ieRgHIAEoCRIPCgd1c2VyX2lkGAggASgJEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeCgVpbnB1dBgMIAMoCzIPLmVuZ2luZS52MS5JdGVtEh8KBm91dHB1dBgNIAMoCzIPLmVuZ2luZS52MS5JdGVtEiMKB2ZhaWx1cmUYDiABKAsyEi5lbmdpbmUudjEuRmFpbHVyZRIlCglub2RlX3J1bnMYDyADKAsyEi5lbmdpbmUudjEuTm9kZVJ1bhIqCgt3YWl0aW5nX2ZvchgQIAMoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhAKCGxhc3Rfc2VxGBEgASgDEhsKE3BhcmVudF9leGVjdXRpb25faWQYEiABKAkSFgoOcGFyZW50X2FkZHJlc3MYEyABKAkSIQoZcmV0cmllZF9mcm9tX2V4ZWN1dGlvbl9pZBgUIAEoCRIsCgh3YWtlc19hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAioQUKB05vZGVSdW4SDwoHYWRkcmVzcxgBIAEoCRIPCgdub2RlX2lkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIMCgRwYXRoGAQgAygFEigKBnN0YXR1cxgFIAEoDjIYLmVuZ2luZS52MS5Ob2RlUnVuU3RhdHVzEiQKCGF0dGVtcHRzGAYgAygLMhIuZW5naW5lLnYxLkF0dGVtcHQSLgoGaW5wdXRzGAcgAygLMh4uZW5naW5lLnYxLk5vZGVSdW4uSW5wdXRzRW50cnkSMAoHb3V0cHV0cxgIIAMoCzIfLmVuZ2luZS52MS5Ob2RlUnVuLk91dHB1dHNFbnRyeRIuCgpzdGFydGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgLIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlEg4KBnNvdXJjZRgMIAEoCRIqCgt3YWl0aW5nX2ZvchgNIAEoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhEKCWl0ZXJhdGlvbhgOIAEoBRIeCgVzdGVwcxgQIAMoCzIPLmVuZ2luZS52MS5TdGVwEiYKBXVzYWdlGBEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBpCCgtJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBGkMKDE91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBIooBCgRTdGVwEgsKA2tleRgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdmFsdWUYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFdXNhZ2UYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IpwBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgEIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIrgBCgdGYWlsdXJlEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDQoFZmllbGQYBCABKAkSDAoEaGludBgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgSKAoHZGV0YWlscxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIQoFY2F1c2UYCCABKAsyEi5lbmdpbmUudjEuRmFpbHVyZSK0AQoKV2FpdFJlYXNvbhIhCgRraW5kGAEgASgOMhMuZW5naW5lLnYxLldhaXRLaW5kEg8KB2FkZHJlc3MYAiABKAkSDgoGZGV0YWlsGAMgASgJEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzaWduYWwYBSABKAkSFQoNZXhlY3V0aW9uX2lkcxgGIAMoCRIQCgh0YXNrX2lkcxgHIAMoCSKhAQoORXhlY3V0aW9uRXZlbnQSCwoDc2VxGAEgASgDEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIiCgR0eXBlGAMgASgOMhQuZW5naW5lLnYxLkV2ZW50VHlwZRIPCgdhZGRyZXNzGAQgASgJEiUKBGRhdGEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Iv4CChZFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Eh0KC3dvcmtmbG93X2lkGAEgASgJQgiStRgECAEYQBIuCgRtb2RlGAIgASgOMhguZW5naW5lLnYxLkV4ZWN1dGlvbk1vZGVCBpK1GAJIARIdCgx0cmlnZ2VyZWRfYnkYAyABKAlCB5K1GAMY/wESHgoHdmVyc2lvbhgEIAEoBUINkrUYCTkAAAAAAAAAABIoCgVpbnB1dBgFIAMoCzIPLmVuZ2luZS52MS5JdGVtQgiStRgEMKCNBhIfCg90cmlnZ2VyX25vZGVfaWQYBiABKAlCBpK1GAIYQBIgCg9pZGVtcG90ZW5jeV9rZXkYByABKAlCB5K1GAMY/wESPwoEd2FpdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIWkrUYEjkAAAAAAAAAAEEAAAAAACCsQBIoCghwcmlvcml0eRgJIAEoBUIWkrUYEjkAAAAAAABZwEEAAAAAAABZQCKmAQoXRXhlY3V0ZVdvcmtmbG93UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEicKCWV4ZWN1dGlvbhgFIAEoCzIULmVuZ2luZS52MS5FeGVjdXRpb24iXQobQmF0Y2hFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Ej4KCHJlcXVlc3RzGAEgAygLMiEuZW5naW5lLnYxLkV4ZWN1dGVXb3JrZmxvd1JlcXVlc3RCCZK1GAUIATCQTiJXChxCYXRjaEV4ZWN1dGVXb3JrZmxvd1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIVCg1leGVjdXRpb25faWRzGAMgAygJIlIKGUdldEV4ZWN1dGlvblN0YXR1c1JlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFAoMc3VtbWFyeV9vbmx5GAIgASgIIpMBChpHZXRFeGVjdXRpb25TdGF0dXNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSJwoJZXhlY3V0aW9uGAMgASgLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzInsKFFdhaXRFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEkIKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFpK1GBI5AAAAAAAAAABBAAAAAAAgrEAiYgoVV2FpdEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRInCglleGVjdXRpb24YAyABKAsyFC5lbmdpbmUudjEuRXhlY3V0aW9uInAKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoGcmVhc29uGAIgASgJQgeStRgDGOgHEhwKC2NhbmNlbGVkX2J5GAMgASgJQgeStRgDGP8BImcKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIqCgZzdGF0dXMYAyABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzIsICChpHZXRFeGVjdXRpb25IaXN0b3J5UmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEhgKB3VzZXJfaWQYAiABKAlCB5K1GAMY/wESNAoIc3RhdHVzZXMYAyADKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzQgaStRgCMAoSJQoFbGltaXQYBCABKAVCFpK1GBI5AAAAAAAAAABBAAAAAABAj0ASHQoGb2Zmc2V0GAUgASgFQg2StRgJOQAAAAAAAAAAEhsKCnBhZ2VfdG9rZW4YBiABKAlCB5K1GAMY/wESKQoFc2luY2UYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKRAQobR2V0RXhlY3V0aW9uSGlzdG9yeVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIoCgpleGVjdXRpb25zGAMgAygLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhINCgV0b3RhbBgEIAEoAxIXCg9uZXh0X3BhZ2VfdG9rZW4YBSABKAkiWQoVV2F0Y2hFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh8KCGZyb21fc2VxGAIgASgDQg2StRgJOQAAAAAAAAAAIpUBChZXYXRjaEV4ZWN1dGlvblJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhkuZW5naW5lLnYxLkV4ZWN1dGlvbkV2ZW50EiUKCW5vZGVfcnVucxgCIAMoCzISLmVuZ2luZS52MS5Ob2RlUnVuEioKBnN0YXR1cxgDIAEoDjIaLmVuZ2luZS52MS5FeGVjdXRpb25TdGF0dXMiVwoVUGF1c2VFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI6ChZQYXVzZUV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSJYChZSZXN1bWVFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KDHJlcXVlc3RlZF9ieRgCIAEoCUIHkrUYAxj/ASI7ChdSZXN1bWVFeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkirgEKFlNpZ25hbEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFwoEbmFtZRgCIAEoCUIJkrUYBQgBGP8BEicKB3BheWxvYWQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoHYWRkcmVzcxgEIAEoCUIHkrUYAxj/ARIXCgZzZW5kZXIYBSABKAlCB5K1GAMY/wEiOwoXU2lnbmFsRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJInYKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAiABKAgSHQoMdHJpZ2dlcmVkX2J5GAMgASgJQgeStRgDGP8BIlAKFlJldHJ5RXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKSAQoVUmVydW5FeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEhoKCG5vZGVfaWRzGAIgAygJQgiStRgECAEwZBIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YAyABKAgSHQoMdHJpZ2dlcmVkX2J5GAQgASgJQgeStRgDGP8BIlAKFlJlcnVuRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKqAgoURm9ya0V4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHwoIZnJvbV9zZXEYAiABKANCDZK1GAk5AAAAAAAA8D8SSAoNZWRpdGVkX2lucHV0cxgDIAMoCzIxLmVuZ2luZS52MS5Gb3JrRXhlY3V0aW9uUmVxdWVzdC5FZGl0ZWRJbnB1dHNFbnRyeRIdChV1c2VfbGF0ZXN0X2RlZmluaXRpb24YBCABKAgSHQoMdHJpZ2dlcmVkX2J5GAUgASgJQgeStRgDGP8BGkgKEUVkaXRlZElucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiTwoVRm9ya0V4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkirAIKFVJlc29sdmVBdHRlbXB0UmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIaCgdhZGRyZXNzGAIgASgJQgmStRgFCAEY/wESMwoKcmVzb2x1dGlvbhgDIAEoDjIVLmVuZ2luZS52MS5SZXNvbHV0aW9uQgiStRgECAFIARI+CgdvdXRwdXRzGAQgAygLMi0uZW5naW5lLnYxLlJlc29sdmVBdHRlbXB0UmVxdWVzdC5PdXRwdXRzRW50cnkSHAoLcmVzb2x2ZWRfYnkYBSABKAlCB5K1GAMY/wEaQwoMT3V0cHV0c0VudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmVuZ2luZS52MS5JdGVtTGlzdDoCOAEiOgoWUmVzb2x2ZUF0dGVtcHRSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkipQIKD1Rlc3ROb2RlUmVxdWVzdBIbCgt3b3JrZmxvd19pZBgBIAEoCUIGkrUYAhhAEiUKCHdvcmtmbG93GAIgASgLMhMuZW5naW5lLnYxLldvcmtmbG93EhkKB25vZGVfaWQYAyABKAlCCJK1GAQIARhAEicKBWlucHV0GAQgAygLMg8uZW5naW5lLnYxLkl0ZW1CB5K1GAMwkE4SQQoMbm9kZV9vdXRwdXRzGAUgAygLMisuZW5naW5lLnYxLlRlc3ROb2RlUmVxdWVzdC5Ob2RlT3V0cHV0c0VudHJ5GkcKEE5vZGVPdXRwdXRzRW50cnkSCwoDa2V5GAEgASgJEiIKBXZhbHVlGAIgASgLMhMuZW5naW5lLnYxLkl0ZW1MaXN0OgI4ASJaChBUZXN0Tm9kZVJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIkCghub2RlX3J1bhgDIAEoCzISLmVuZ2luZS52MS5Ob2RlUnVuKp0BCg1FeGVjdXRpb25Nb2RlEh4KGkVYRUNVVElPTl9NT0RFX1VOU1BFQ0lGSUVEEAASCgoGTUFOVUFMEAESCwoHVFJJR0dFUhACEgsKB1dFQkhPT0sQAxIMCghTQ0hFRFVMRRAEEgkKBVJFVFJZEAUSDwoLU1VCV09SS0ZMT1cQBhISCg5FUlJPUl9XT1JLRkxPVxAHEggKBFRFU1QQCCqIAQoPRXhlY3V0aW9uU3RhdHVzEiAKHEVYRUNVVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIHCgNORVcQARILCgdSVU5OSU5HEAISCwoHV0FJVElORxADEgoKBlBBVVNFRBAEEgsKB1NVQ0NFU1MQBRIJCgVFUlJPUhAGEgwKCENBTkNFTEVEEAcq+wEKDU5vZGVSdW5TdGF0dXMSHwobTk9ERV9SVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVTk9ERV9SVU5fU1RBVFVTX1JFQURZEAESGwoXTk9ERV9SVU5fU1RBVFVTX1JVTk5JTkcQAhIbChdOT0RFX1JVTl9TVEFUVVNfV0FJVElORxADEh0KGU5PREVfUlVOX1NUQVRVU19TVUNDRUVERUQQBBIaChZOT0RFX1JVTl9TVEFUVVNfRkFJTEVEEAUSGwoXTk9ERV9SVU5fU1RBVFVTX1NLSVBQRUQQBhIcChhOT0RFX1JVTl9TVEFUVVNfQ0FOQ0VMRUQQByr7AQoIV2FpdEtpbmQSGQoVV0FJVF9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPV0FJVF9LSU5EX1RJTUVSEAESFAoQV0FJVF9LSU5EX1NJR05BTBACEhYKEldBSVRfS0lORF9DSElMRFJFThADEhMKD1dBSVRfS0lORF9SRVRSWRAEEh0KGVdBSVRfS0lORF9VTktOT1dOX09VVENPTUUQBRIZChVXQUlUX0tJTkRfQ09OQ1VSUkVOQ1kQBhIUChBXQUlUX0tJTkRfUEFVU0VEEAcSGAoUV0FJVF9LSU5EX1JBVEVfTElNSVQQCBISCg5XQUlUX0tJTkRfVEFTSxAJKvkECglFdmVudFR5cGUSGgoWRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEiAKHEVWRU5UX1RZUEVfRVhFQ1VUSU9OX1NUQVJURUQQARIeChpFVkVOVF9UWVBFX0FUVEVNUFRfU1RBUlRFRBACEh0KGUVWRU5UX1RZUEVfSVRFTV9TVUNDRUVERUQQAxIdChlFVkVOVF9UWVBFX05PREVfU1VDQ0VFREVEEAQSHQoZRVZFTlRfVFlQRV9BVFRFTVBUX0ZBSUxFRBAFEh0KGUVWRU5UX1RZUEVfTk9ERV9TVVNQRU5ERUQQBhIcChhFVkVOVF9UWVBFX05PREVfSVRFUkFURUQQBxIcChhFVkVOVF9UWVBFX05PREVfRVhQQU5ERUQQCBIaChZFVkVOVF9UWVBFX1RJTUVSX0ZJUkVEEAkSHgoaRVZFTlRfVFlQRV9TSUdOQUxfUkVDRUlWRUQQChIaChZFVkVOVF9UWVBFX0NISUxEX0VOREVEEAsSHgoaRVZFTlRfVFlQRV9PVVRDT01FX1VOS05PV04QDBIfChtFVkVOVF9UWVBFX09VVENPTUVfUkVTT0xWRUQQDRIfChtFVkVOVF9UWVBFX0NBTkNFTF9SRVFVRVNURUQQDhIeChpFVkVOVF9UWVBFX1BBVVNFX1JFUVVFU1RFRBAPEh8KG0VWRU5UX1RZUEVfUkVTVU1FX1JFUVVFU1RFRBAQEh4KGkVWRU5UX1RZUEVfRVhFQ1VUSU9OX0VOREVEEBESHQoZRVZFTlRfVFlQRV9TVEVQX1NVQ0NFRURFRBASEhwKGEVWRU5UX1RZUEVfVEFTS19BTlNXRVJFRBATKm8KClJlc29sdXRpb24SGgoWUkVTT0xVVElPTl9VTlNQRUNJRklFRBAAEhgKFFJFU09MVVRJT05fU1VDQ0VFREVEEAESFQoRUkVTT0xVVElPTl9GQUlMRUQQAhIUChBSRVNPTFVUSU9OX1JFVFJZEANiBnByb3RvMw", [file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChZlbmdpbmUvZXhlY3V0aW9uLnByb3RvEgllbmdpbmUudjEiuwUKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIYChB3b3JrZmxvd192ZXJzaW9uGAMgASgFEhkKEWRlZmluaXRpb25fZGlnZXN0GAQgASgJEiYKBG1vZGUYBSABKA4yGC5lbmdpbmUudjEuRXhlY3V0aW9uTW9kZRIqCgZzdGF0dXMYBiABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEhQKDHRyaWdnZXJlZF9ieRgHIAEoCRIPCgd1c2VyX2lkGAggASgJEi4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeCgVpbnB1dBgMIAMoCzIPLmVuZ2luZS52MS5JdGVtEh8KBm91dHB1dBgNIAMoCzIPLmVuZ2luZS52MS5JdGVtEiMKB2ZhaWx1cmUYDiABKAsyEi5lbmdpbmUudjEuRmFpbHVyZRIlCglub2RlX3J1bnMYDyADKAsyEi5lbmdpbmUudjEuTm9kZVJ1bhIqCgt3YWl0aW5nX2ZvchgQIAMoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhAKCGxhc3Rfc2VxGBEgASgDEhsKE3BhcmVudF9leGVjdXRpb25faWQYEiABKAkSFgoOcGFyZW50X2FkZHJlc3MYEyABKAkSIQoZcmV0cmllZF9mcm9tX2V4ZWN1dGlvbl9pZBgUIAEoCRIsCgh3YWtlc19hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAioQUKB05vZGVSdW4SDwoHYWRkcmVzcxgBIAEoCRIPCgdub2RlX2lkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIMCgRwYXRoGAQgAygFEigKBnN0YXR1cxgFIAEoDjIYLmVuZ2luZS52MS5Ob2RlUnVuU3RhdHVzEiQKCGF0dGVtcHRzGAYgAygLMhIuZW5naW5lLnYxLkF0dGVtcHQSLgoGaW5wdXRzGAcgAygLMh4uZW5naW5lLnYxLk5vZGVSdW4uSW5wdXRzRW50cnkSMAoHb3V0cHV0cxgIIAMoCzIfLmVuZ2luZS52MS5Ob2RlUnVuLk91dHB1dHNFbnRyeRIuCgpzdGFydGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgLIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlEg4KBnNvdXJjZRgMIAEoCRIqCgt3YWl0aW5nX2ZvchgNIAEoCzIVLmVuZ2luZS52MS5XYWl0UmVhc29uEhEKCWl0ZXJhdGlvbhgOIAEoBRIeCgVzdGVwcxgQIAMoCzIPLmVuZ2luZS52MS5TdGVwEiYKBXVzYWdlGBEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBpCCgtJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBGkMKDE91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBIooBCgRTdGVwEgsKA2tleRgBIAEoCRImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdmFsdWUYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFdXNhZ2UYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IpwBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoHZmFpbHVyZRgEIAEoCzISLmVuZ2luZS52MS5GYWlsdXJlIrgBCgdGYWlsdXJlEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg8KB25vZGVfaWQYAyABKAkSDQoFZmllbGQYBCABKAkSDAoEaGludBgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgSKAoHZGV0YWlscxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIQoFY2F1c2UYCCABKAsyEi5lbmdpbmUudjEuRmFpbHVyZSK0AQoKV2FpdFJlYXNvbhIhCgRraW5kGAEgASgOMhMuZW5naW5lLnYxLldhaXRLaW5kEg8KB2FkZHJlc3MYAiABKAkSDgoGZGV0YWlsGAMgASgJEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzaWduYWwYBSABKAkSFQoNZXhlY3V0aW9uX2lkcxgGIAMoCRIQCgh0YXNrX2lkcxgHIAMoCSKhAQoORXhlY3V0aW9uRXZlbnQSCwoDc2VxGAEgASgDEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIiCgR0eXBlGAMgASgOMhQuZW5naW5lLnYxLkV2ZW50VHlwZRIPCgdhZGRyZXNzGAQgASgJEiUKBGRhdGEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Iv4CChZFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Eh0KC3dvcmtmbG93X2lkGAEgASgJQgiStRgECAEYQBIuCgRtb2RlGAIgASgOMhguZW5naW5lLnYxLkV4ZWN1dGlvbk1vZGVCBpK1GAJIARIdCgx0cmlnZ2VyZWRfYnkYAyABKAlCB5K1GAMY/wESHgoHdmVyc2lvbhgEIAEoBUINkrUYCTkAAAAAAAAAABIoCgVpbnB1dBgFIAMoCzIPLmVuZ2luZS52MS5JdGVtQgiStRgEMKCNBhIfCg90cmlnZ2VyX25vZGVfaWQYBiABKAlCBpK1GAIYQBIgCg9pZGVtcG90ZW5jeV9rZXkYByABKAlCB5K1GAMY/wESPwoEd2FpdBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIWkrUYEjkAAAAAAAAAAEEAAAAAACCsQBIoCghwcmlvcml0eRgJIAEoBUIWkrUYEjkAAAAAAABZwEEAAAAAAABZQCKmAQoXRXhlY3V0ZVdvcmtmbG93UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzEicKCWV4ZWN1dGlvbhgFIAEoCzIULmVuZ2luZS52MS5FeGVjdXRpb24iXQobQmF0Y2hFeGVjdXRlV29ya2Zsb3dSZXF1ZXN0Ej4KCHJlcXVlc3RzGAEgAygLMiEuZW5naW5lLnYxLkV4ZWN1dGVXb3JrZmxvd1JlcXVlc3RCCZK1GAUIATCQTiJXChxCYXRjaEV4ZWN1dGVXb3JrZmxvd1Jlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIVCg1leGVjdXRpb25faWRzGAMgAygJIlIKGUdldEV4ZWN1dGlvblN0YXR1c1JlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESFAoMc3VtbWFyeV9vbmx5GAIgASgIIpMBChpHZXRFeGVjdXRpb25TdGF0dXNSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSJwoJZXhlY3V0aW9uGAMgASgLMhQuZW5naW5lLnYxLkV4ZWN1dGlvbhIqCgZzdGF0dXMYBCABKA4yGi5lbmdpbmUudjEuRXhlY3V0aW9uU3RhdHVzInsKFFdhaXRFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEkIKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFpK1GBI5AAAAAAAAAABBAAAAAAAgrEAiYgoVV2FpdEV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCRInCglleGVjdXRpb24YAyABKAsyFC5lbmdpbmUudjEuRXhlY3V0aW9uIpwBChdHZXRFeGVjdXRpb25GaWxlUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIaCgdmaWxlX2lkGAIgASgJQgmStRgFCAEYgAESHQoGb2Zmc2V0GAMgASgDQg2StRgJOQAAAAAAAAAAEiUKBWxpbWl0GAQgASgFQhaStRgSOQAAAAAAAAAAQQAAAAAAAGBBIoYBChhHZXRFeGVjdXRpb25GaWxlUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiIKBGZpbGUYAyABKAsyFC5lbmdpbmUudjEuQmluYXJ5UmVmEg8KB2NvbnRlbnQYBCABKAwSEwoLbmV4dF9vZmZzZXQYBSABKAMicAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIXCgZyZWFzb24YAiABKAlCB5K1GAMY6AcSHAoLY2FuY2VsZWRfYnkYAyABKAlCB5K1GAMY/wEiZwoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEioKBnN0YXR1cxgDIAEoDjIaLmVuZ2luZS52MS5FeGVjdXRpb25TdGF0dXMiwgIKGkdldEV4ZWN1dGlvbkhpc3RvcnlSZXF1ZXN0EhsKC3dvcmtmbG93X2lkGAEgASgJQgaStRgCGEASGAoHdXNlcl9pZBgCIAEoCUIHkrUYAxj/ARI0CghzdGF0dXNlcxgDIAMoDjIaLmVuZ2luZS52MS5FeGVjdXRpb25TdGF0dXNCBpK1GAIwChIlCgVsaW1pdBgEIAEoBUIWkrUYEjkAAAAAAAAAAEEAAAAAAECPQBIdCgZvZmZzZXQYBSABKAVCDZK1GAk5AAAAAAAAAAASGwoKcGFnZV90b2tlbhgGIAEoCUIHkrUYAxj/ARIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpEBChtHZXRFeGVjdXRpb25IaXN0b3J5UmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEigKCmV4ZWN1dGlvbnMYAyADKAsyFC5lbmdpbmUudjEuRXhlY3V0aW9uEg0KBXRvdGFsGAQgASgDEhcKD25leHRfcGFnZV90b2tlbhgFIAEoCSJZChVXYXRjaEV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHwoIZnJvbV9zZXEYAiABKANCDZK1GAk5AAAAAAAAAAAilQEKFldhdGNoRXhlY3V0aW9uUmVzcG9uc2USKAoFZXZlbnQYASABKAsyGS5lbmdpbmUudjEuRXhlY3V0aW9uRXZlbnQSJQoJbm9kZV9ydW5zGAIgAygLMhIuZW5naW5lLnYxLk5vZGVSdW4SKgoGc3RhdHVzGAMgASgOMhouZW5naW5lLnYxLkV4ZWN1dGlvblN0YXR1cyJXChVQYXVzZUV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHQoMcmVxdWVzdGVkX2J5GAIgASgJQgeStRgDGP8BIjoKFlBhdXNlRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJIlgKFlJlc3VtZUV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESHQoMcmVxdWVzdGVkX2J5GAIgASgJQgeStRgDGP8BIjsKF1Jlc3VtZUV4ZWN1dGlvblJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSKuAQoWU2lnbmFsRXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIXCgRuYW1lGAIgASgJQgmStRgFCAEY/wESJwoHcGF5bG9hZBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIYCgdhZGRyZXNzGAQgASgJQgeStRgDGP8BEhcKBnNlbmRlchgFIAEoCUIHkrUYAxj/ASI7ChdTaWduYWxFeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkidgoVUmV0cnlFeGVjdXRpb25SZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEh0KFXVzZV9sYXRlc3RfZGVmaW5pdGlvbhgCIAEoCBIdCgx0cmlnZ2VyZWRfYnkYAyABKAlCB5K1GAMY/wEiUAoWUmV0cnlFeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJIpIBChVSZXJ1bkV4ZWN1dGlvblJlcXVlc3QSHwoMZXhlY3V0aW9uX2lkGAEgASgJQgmStRgFCAEYgAESGgoIbm9kZV9pZHMYAiADKAlCCJK1GAQIATBkEh0KFXVzZV9sYXRlc3RfZGVmaW5pdGlvbhgDIAEoCBIdCgx0cmlnZ2VyZWRfYnkYBCABKAlCB5K1GAMY/wEiUAoWUmVydW5FeGVjdXRpb25SZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJIqoCChRGb3JrRXhlY3V0aW9uUmVxdWVzdBIfCgxleGVjdXRpb25faWQYASABKAlCCZK1GAUIARiAARIfCghmcm9tX3NlcRgCIAEoA0INkrUYCTkAAAAAAADwPxJICg1lZGl0ZWRfaW5wdXRzGAMgAygLMjEuZW5naW5lLnYxLkZvcmtFeGVjdXRpb25SZXF1ZXN0LkVkaXRlZElucHV0c0VudHJ5Eh0KFXVzZV9sYXRlc3RfZGVmaW5pdGlvbhgEIAEoCBIdCgx0cmlnZ2VyZWRfYnkYBSABKAlCB5K1GAMY/wEaSAoRRWRpdGVkSW5wdXRzRW50cnkSCwoDa2V5GAEgASgJEiIKBXZhbHVlGAIgASgLMhMuZW5naW5lLnYxLkl0ZW1MaXN0OgI4ASJPChVGb3JrRXhlY3V0aW9uUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCSKsAgoVUmVzb2x2ZUF0dGVtcHRSZXF1ZXN0Eh8KDGV4ZWN1dGlvbl9pZBgBIAEoCUIJkrUYBQgBGIABEhoKB2FkZHJlc3MYAiABKAlCCZK1GAUIARj/ARIzCgpyZXNvbHV0aW9uGAMgASgOMhUuZW5naW5lLnYxLlJlc29sdXRpb25CCJK1GAQIAUgBEj4KB291dHB1dHMYBCADKAsyLS5lbmdpbmUudjEuUmVzb2x2ZUF0dGVtcHRSZXF1ZXN0Lk91dHB1dHNFbnRyeRIcCgtyZXNvbHZlZF9ieRgFIAEoCUIHkrUYAxj/ARpDCgxPdXRwdXRzRW50cnkSCwoDa2V5GAEgASgJEiIKBXZhbHVlGAIgASgLMhMuZW5naW5lLnYxLkl0ZW1MaXN0OgI4ASI6ChZSZXNvbHZlQXR0ZW1wdFJlc3BvbnNlEg8KB3N1Y2Nlc3MYASABKAgSDwoHbWVzc2FnZRgCIAEoCSKlAgoPVGVzdE5vZGVSZXF1ZXN0EhsKC3dvcmtmbG93X2lkGAEgASgJQgaStRgCGEASJQoId29ya2Zsb3cYAiABKAsyEy5lbmdpbmUudjEuV29ya2Zsb3cSGQoHbm9kZV9pZBgDIAEoCUIIkrUYBAgBGEASJwoFaW5wdXQYBCADKAsyDy5lbmdpbmUudjEuSXRlbUIHkrUYAzCQThJBCgxub2RlX291dHB1dHMYBSADKAsyKy5lbmdpbmUudjEuVGVzdE5vZGVSZXF1ZXN0Lk5vZGVPdXRwdXRzRW50cnkaRwoQTm9kZU91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSIgoFdmFsdWUYAiABKAsyEy5lbmdpbmUudjEuSXRlbUxpc3Q6AjgBIloKEFRlc3ROb2RlUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJEiQKCG5vZGVfcnVuGAMgASgLMhIuZW5naW5lLnYxLk5vZGVSdW4qnQEKDUV4ZWN1dGlvbk1vZGUSHgoaRVhFQ1VUSU9OX01PREVfVU5TUEVDSUZJRUQQABIKCgZNQU5VQUwQARILCgdUUklHR0VSEAISCwoHV0VCSE9PSxADEgwKCFNDSEVEVUxFEAQSCQoFUkVUUlkQBRIPCgtTVUJXT1JLRkxPVxAGEhIKDkVSUk9SX1dPUktGTE9XEAcSCAoEVEVTVBAIKogBCg9FeGVjdXRpb25TdGF0dXMSIAocRVhFQ1VUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEgcKA05FVxABEgsKB1JVTk5JTkcQAhILCgdXQUlUSU5HEAMSCgoGUEFVU0VEEAQSCwoHU1VDQ0VTUxAFEgkKBUVSUk9SEAYSDAoIQ0FOQ0VMRUQQByr7AQoNTm9kZVJ1blN0YXR1cxIfChtOT0RFX1JVTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVOT0RFX1JVTl9TVEFUVVNfUkVBRFkQARIbChdOT0RFX1JVTl9TVEFUVVNfUlVOTklORxACEhsKF05PREVfUlVOX1NUQVRVU19XQUlUSU5HEAMSHQoZTk9ERV9SVU5fU1RBVFVTX1NVQ0NFRURFRBAEEhoKFk5PREVfUlVOX1NUQVRVU19GQUlMRUQQBRIbChdOT0RFX1JVTl9TVEFUVVNfU0tJUFBFRBAGEhwKGE5PREVfUlVOX1NUQVRVU19DQU5DRUxFRBAHKvsBCghXYWl0S2luZBIZChVXQUlUX0tJTkRfVU5TUEVDSUZJRUQQABITCg9XQUlUX0tJTkRfVElNRVIQARIUChBXQUlUX0tJTkRfU0lHTkFMEAISFgoSV0FJVF9LSU5EX0NISUxEUkVOEAMSEwoPV0FJVF9LSU5EX1JFVFJZEAQSHQoZV0FJVF9LSU5EX1VOS05PV05fT1VUQ09NRRAFEhkKFVdBSVRfS0lORF9DT05DVVJSRU5DWRAGEhQKEFdBSVRfS0lORF9QQVVTRUQQBxIYChRXQUlUX0tJTkRfUkFURV9MSU1JVBAIEhIKDldBSVRfS0lORF9UQVNLEAkq+QQKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASIAocRVZFTlRfVFlQRV9FWEVDVVRJT05fU1RBUlRFRBABEh4KGkVWRU5UX1RZUEVfQVRURU1QVF9TVEFSVEVEEAISHQoZRVZFTlRfVFlQRV9JVEVNX1NVQ0NFRURFRBADEh0KGUVWRU5UX1RZUEVfTk9ERV9TVUNDRUVERUQQBBIdChlFVkVOVF9UWVBFX0FUVEVNUFRfRkFJTEVEEAUSHQoZRVZFTlRfVFlQRV9OT0RFX1NVU1BFTkRFRBAGEhwKGEVWRU5UX1RZUEVfTk9ERV9JVEVSQVRFRBAHEhwKGEVWRU5UX1RZUEVfTk9ERV9FWFBBTkRFRBAIEhoKFkVWRU5UX1RZUEVfVElNRVJfRklSRUQQCRIeChpFVkVOVF9UWVBFX1NJR05BTF9SRUNFSVZFRBAKEhoKFkVWRU5UX1RZUEVfQ0hJTERfRU5ERUQQCxIeChpFVkVOVF9UWVBFX09VVENPTUVfVU5LTk9XThAMEh8KG0VWRU5UX1RZUEVfT1VUQ09NRV9SRVNPTFZFRBANEh8KG0VWRU5UX1RZUEVfQ0FOQ0VMX1JFUVVFU1RFRBAOEh4KGkVWRU5UX1RZUEVfUEFVU0VfUkVRVUVTVEVEEA8SHwobRVZFTlRfVFlQRV9SRVNVTUVfUkVRVUVTVEVEEBASHgoaRVZFTlRfVFlQRV9FWEVDVVRJT05fRU5ERUQQERIdChlFVkVOVF9UWVBFX1NURVBfU1VDQ0VFREVEEBISHAoYRVZFTlRfVFlQRV9UQVNLX0FOU1dFUkVEEBMqbwoKUmVzb2x1dGlvbhIaChZSRVNPTFVUSU9OX1VOU1BFQ0lGSUVEEAASGAoUUkVTT0xVVElPTl9TVUNDRUVERUQQARIVChFSRVNPTFVUSU9OX0ZBSUxFRBACEhQKEFJFU09MVVRJT05fUkVUUlkQA2IGcHJvdG8z", [file_engine_options, file_engine_workflow, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * One execution of a workflow.
@@ -1651,6 +1651,174 @@ export const WaitExecutionResponseSchema: GenMessage<WaitExecutionResponse, {jso
   messageDesc(file_engine_execution, 14);
 
 /**
+ * Asks for bytes that an item refers to.
+ *
+ * @generated from message engine.v1.GetExecutionFileRequest
+ */
+export type GetExecutionFileRequest = Message<"engine.v1.GetExecutionFileRequest"> & {
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * Id of a BinaryRef in an item that it was given, or that one of its runs got or gave.
+   *
+   * @generated from field: string file_id = 2;
+   */
+  fileId: string;
+
+  /**
+   * The first byte, from 0.
+   *
+   * @generated from field: int64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * Most bytes to answer with; 4 MiB when 0.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Asks for bytes that an item refers to.
+ *
+ * @generated from message engine.v1.GetExecutionFileRequest
+ */
+export type GetExecutionFileRequestJson = {
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * Id of a BinaryRef in an item that it was given, or that one of its runs got or gave.
+   *
+   * @generated from field: string file_id = 2;
+   */
+  fileId?: string;
+
+  /**
+   * The first byte, from 0.
+   *
+   * @generated from field: int64 offset = 3;
+   */
+  offset?: string;
+
+  /**
+   * Most bytes to answer with; 4 MiB when 0.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit?: number;
+};
+
+/**
+ * Describes the message engine.v1.GetExecutionFileRequest.
+ * Use `create(GetExecutionFileRequestSchema)` to create a new message.
+ */
+export const GetExecutionFileRequestSchema: GenMessage<GetExecutionFileRequest, {jsonType: GetExecutionFileRequestJson}> = /*@__PURE__*/
+  messageDesc(file_engine_execution, 15);
+
+/**
+ * The bytes, or a part of them.
+ *
+ * @generated from message engine.v1.GetExecutionFileResponse
+ */
+export type GetExecutionFileResponse = Message<"engine.v1.GetExecutionFileResponse"> & {
+  /**
+   * They are there.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * What the item says of them.
+   *
+   * @generated from field: engine.v1.BinaryRef file = 3;
+   */
+  file?: BinaryRef | undefined;
+
+  /**
+   * The bytes from `offset` on.
+   *
+   * @generated from field: bytes content = 4;
+   */
+  content: Uint8Array;
+
+  /**
+   * Where the next part begins; 0 when this was the last.
+   *
+   * @generated from field: int64 next_offset = 5;
+   */
+  nextOffset: bigint;
+};
+
+/**
+ * The bytes, or a part of them.
+ *
+ * @generated from message engine.v1.GetExecutionFileResponse
+ */
+export type GetExecutionFileResponseJson = {
+  /**
+   * They are there.
+   *
+   * @generated from field: bool success = 1;
+   */
+  success?: boolean;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * What the item says of them.
+   *
+   * @generated from field: engine.v1.BinaryRef file = 3;
+   */
+  file?: BinaryRefJson;
+
+  /**
+   * The bytes from `offset` on.
+   *
+   * @generated from field: bytes content = 4;
+   */
+  content?: string;
+
+  /**
+   * Where the next part begins; 0 when this was the last.
+   *
+   * @generated from field: int64 next_offset = 5;
+   */
+  nextOffset?: string;
+};
+
+/**
+ * Describes the message engine.v1.GetExecutionFileResponse.
+ * Use `create(GetExecutionFileResponseSchema)` to create a new message.
+ */
+export const GetExecutionFileResponseSchema: GenMessage<GetExecutionFileResponse, {jsonType: GetExecutionFileResponseJson}> = /*@__PURE__*/
+  messageDesc(file_engine_execution, 16);
+
+/**
  * Stops an execution.
  *
  * @generated from message engine.v1.CancelExecutionRequest
@@ -1711,7 +1879,7 @@ export type CancelExecutionRequestJson = {
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest, {jsonType: CancelExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 15);
+  messageDesc(file_engine_execution, 17);
 
 /**
  * The wish is stored; compensation and children may take a while.
@@ -1774,7 +1942,7 @@ export type CancelExecutionResponseJson = {
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse, {jsonType: CancelExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 16);
+  messageDesc(file_engine_execution, 18);
 
 /**
  * Lists executions, newest first.
@@ -1907,7 +2075,7 @@ export type GetExecutionHistoryRequestJson = {
  * Use `create(GetExecutionHistoryRequestSchema)` to create a new message.
  */
 export const GetExecutionHistoryRequestSchema: GenMessage<GetExecutionHistoryRequest, {jsonType: GetExecutionHistoryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 17);
+  messageDesc(file_engine_execution, 19);
 
 /**
  * A page of executions.
@@ -1998,7 +2166,7 @@ export type GetExecutionHistoryResponseJson = {
  * Use `create(GetExecutionHistoryResponseSchema)` to create a new message.
  */
 export const GetExecutionHistoryResponseSchema: GenMessage<GetExecutionHistoryResponse, {jsonType: GetExecutionHistoryResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 18);
+  messageDesc(file_engine_execution, 20);
 
 /**
  * Follows an execution.
@@ -2047,7 +2215,7 @@ export type WatchExecutionRequestJson = {
  * Use `create(WatchExecutionRequestSchema)` to create a new message.
  */
 export const WatchExecutionRequestSchema: GenMessage<WatchExecutionRequest, {jsonType: WatchExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 19);
+  messageDesc(file_engine_execution, 21);
 
 /**
  * One event, and what it changed.
@@ -2110,7 +2278,7 @@ export type WatchExecutionResponseJson = {
  * Use `create(WatchExecutionResponseSchema)` to create a new message.
  */
 export const WatchExecutionResponseSchema: GenMessage<WatchExecutionResponse, {jsonType: WatchExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 20);
+  messageDesc(file_engine_execution, 22);
 
 /**
  * Stops starting attempts; what runs comes to its end.
@@ -2159,7 +2327,7 @@ export type PauseExecutionRequestJson = {
  * Use `create(PauseExecutionRequestSchema)` to create a new message.
  */
 export const PauseExecutionRequestSchema: GenMessage<PauseExecutionRequest, {jsonType: PauseExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 21);
+  messageDesc(file_engine_execution, 23);
 
 /**
  * The wish is stored.
@@ -2208,7 +2376,7 @@ export type PauseExecutionResponseJson = {
  * Use `create(PauseExecutionResponseSchema)` to create a new message.
  */
 export const PauseExecutionResponseSchema: GenMessage<PauseExecutionResponse, {jsonType: PauseExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 22);
+  messageDesc(file_engine_execution, 24);
 
 /**
  * Goes on after a pause.
@@ -2257,7 +2425,7 @@ export type ResumeExecutionRequestJson = {
  * Use `create(ResumeExecutionRequestSchema)` to create a new message.
  */
 export const ResumeExecutionRequestSchema: GenMessage<ResumeExecutionRequest, {jsonType: ResumeExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 23);
+  messageDesc(file_engine_execution, 25);
 
 /**
  * The wish is stored.
@@ -2306,7 +2474,7 @@ export type ResumeExecutionResponseJson = {
  * Use `create(ResumeExecutionResponseSchema)` to create a new message.
  */
 export const ResumeExecutionResponseSchema: GenMessage<ResumeExecutionResponse, {jsonType: ResumeExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 24);
+  messageDesc(file_engine_execution, 26);
 
 /**
  * Sends a named message to an execution.
@@ -2397,7 +2565,7 @@ export type SignalExecutionRequestJson = {
  * Use `create(SignalExecutionRequestSchema)` to create a new message.
  */
 export const SignalExecutionRequestSchema: GenMessage<SignalExecutionRequest, {jsonType: SignalExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 25);
+  messageDesc(file_engine_execution, 27);
 
 /**
  * The signal is stored: it wakes the oldest run that waits for it, or is kept until one does.
@@ -2446,7 +2614,7 @@ export type SignalExecutionResponseJson = {
  * Use `create(SignalExecutionResponseSchema)` to create a new message.
  */
 export const SignalExecutionResponseSchema: GenMessage<SignalExecutionResponse, {jsonType: SignalExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 26);
+  messageDesc(file_engine_execution, 28);
 
 /**
  * Runs a failed execution again from the nodes that failed; what succeeded is taken over.
@@ -2509,7 +2677,7 @@ export type RetryExecutionRequestJson = {
  * Use `create(RetryExecutionRequestSchema)` to create a new message.
  */
 export const RetryExecutionRequestSchema: GenMessage<RetryExecutionRequest, {jsonType: RetryExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 27);
+  messageDesc(file_engine_execution, 29);
 
 /**
  * A new execution was started.
@@ -2572,7 +2740,7 @@ export type RetryExecutionResponseJson = {
  * Use `create(RetryExecutionResponseSchema)` to create a new message.
  */
 export const RetryExecutionResponseSchema: GenMessage<RetryExecutionResponse, {jsonType: RetryExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 28);
+  messageDesc(file_engine_execution, 30);
 
 /**
  * Runs an execution again from given nodes on; what does not depend on them is taken over.
@@ -2649,7 +2817,7 @@ export type RerunExecutionRequestJson = {
  * Use `create(RerunExecutionRequestSchema)` to create a new message.
  */
 export const RerunExecutionRequestSchema: GenMessage<RerunExecutionRequest, {jsonType: RerunExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 29);
+  messageDesc(file_engine_execution, 31);
 
 /**
  * A new execution was started.
@@ -2712,7 +2880,7 @@ export type RerunExecutionResponseJson = {
  * Use `create(RerunExecutionResponseSchema)` to create a new message.
  */
 export const RerunExecutionResponseSchema: GenMessage<RerunExecutionResponse, {jsonType: RerunExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 30);
+  messageDesc(file_engine_execution, 32);
 
 /**
  * Starts an execution from any point in the journal of another, with other data if wanted.
@@ -2803,7 +2971,7 @@ export type ForkExecutionRequestJson = {
  * Use `create(ForkExecutionRequestSchema)` to create a new message.
  */
 export const ForkExecutionRequestSchema: GenMessage<ForkExecutionRequest, {jsonType: ForkExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 31);
+  messageDesc(file_engine_execution, 33);
 
 /**
  * A new execution was started.
@@ -2866,7 +3034,7 @@ export type ForkExecutionResponseJson = {
  * Use `create(ForkExecutionResponseSchema)` to create a new message.
  */
 export const ForkExecutionResponseSchema: GenMessage<ForkExecutionResponse, {jsonType: ForkExecutionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 32);
+  messageDesc(file_engine_execution, 34);
 
 /**
  * Says what became of an effect whose outcome a crash left unknown.
@@ -2957,7 +3125,7 @@ export type ResolveAttemptRequestJson = {
  * Use `create(ResolveAttemptRequestSchema)` to create a new message.
  */
 export const ResolveAttemptRequestSchema: GenMessage<ResolveAttemptRequest, {jsonType: ResolveAttemptRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 33);
+  messageDesc(file_engine_execution, 35);
 
 /**
  * The decision is stored.
@@ -3006,7 +3174,7 @@ export type ResolveAttemptResponseJson = {
  * Use `create(ResolveAttemptResponseSchema)` to create a new message.
  */
 export const ResolveAttemptResponseSchema: GenMessage<ResolveAttemptResponse, {jsonType: ResolveAttemptResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 34);
+  messageDesc(file_engine_execution, 36);
 
 /**
  * Runs one node on given items, without storing anything.
@@ -3097,7 +3265,7 @@ export type TestNodeRequestJson = {
  * Use `create(TestNodeRequestSchema)` to create a new message.
  */
 export const TestNodeRequestSchema: GenMessage<TestNodeRequest, {jsonType: TestNodeRequestJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 35);
+  messageDesc(file_engine_execution, 37);
 
 /**
  * What the node did.
@@ -3160,7 +3328,7 @@ export type TestNodeResponseJson = {
  * Use `create(TestNodeResponseSchema)` to create a new message.
  */
 export const TestNodeResponseSchema: GenMessage<TestNodeResponse, {jsonType: TestNodeResponseJson}> = /*@__PURE__*/
-  messageDesc(file_engine_execution, 36);
+  messageDesc(file_engine_execution, 38);
 
 /**
  * What started an execution.

@@ -187,7 +187,7 @@ class Conversation:
             reply = read(done["response"], done["usage"])
         else:
             ledger.check(model_calls=1)
-            async with _within(ledger):
+            async with _Deadline(ledger):
                 reply = await self._live(messages, ledger)
             await self.steps.put(key, {"response": reply.stored, "usage": reply.usage}, reply.usage)
         ledger.add(key, reply.usage, model=self.model.name)
@@ -274,7 +274,7 @@ class Conversation:
         await self._tell(record)
         began = time.monotonic()
         try:
-            async with _within(ledger):
+            async with _Deadline(ledger):
                 record["result"] = await self._invoke(use)
         except NodeFailure as failed:
             record["error"] = self.model.context.handed_out.value(failed.failure.as_json())
@@ -319,12 +319,9 @@ def _unknown(use: Use) -> NodeFailure:
     )
 
 
-def _within(ledger: Ledger) -> Any:
-    """Stops what takes longer than there is time left."""
-    return _Deadline(ledger)
-
-
 class _Deadline:
+    """Stops what takes longer than there is time left."""
+
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._timeout = asyncio.timeout(ledger.seconds_left)

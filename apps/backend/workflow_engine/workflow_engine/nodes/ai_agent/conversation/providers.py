@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from workflow_engine.core.config import Settings
-from workflow_engine.nodes.context import Context, HttpClient, ModelAccess, Models
+from workflow_engine.nodes.context import Context, ModelAccess, Models
 from workflow_engine.nodes.credentials import check_host
+from workflow_engine.nodes.outward import through
 from workflow_engine.nodes.spec import NodeFailure
 
 if TYPE_CHECKING:
@@ -92,12 +93,16 @@ def _access(models: Models, provider: str, credential: Mapping[str, Any] | None)
 
 async def opened(choice: Choice, context: Context, timeout: float) -> Model[Any]:
     """The library's model, sending through the egress client. Its import takes a second or two, in another thread."""
-    assert context.http is not None, "a model is asked by nodes that have the network"
     name = _LIBRARIES.get(choice.provider, choice.provider)
     # The event loop must not stand still meanwhile.
     await asyncio.to_thread(importlib.import_module, f"pydantic_ai.models.{name}")
     context.handed_out.add([choice.access.key] if choice.access.key else [])
-    return _model(choice, context.http, timeout)
+    return _model(choice, context, timeout)
+
+
+_NAMES = frozenset({"accept", "content-type", "user-agent"})
+_PREFIXES = ("anthropic-", "openai-", "x-goog-api-client", "x-stainless-")
+"""Headers that go along. The clients would add what they find in the environment, which may hold a secret of others."""
 
 
 def _header(choice: Choice) -> dict[str, str]:
@@ -114,13 +119,17 @@ def _header(choice: Choice) -> dict[str, str]:
             return {"authorization": f"Bearer {key}"}
 
 
-def _model(choice: Choice, http: HttpClient, timeout: float) -> Model[Any]:
+def _model(choice: Choice, context: Context, timeout: float) -> Model[Any]:
     import httpx2
 
-    from workflow_engine.nodes.ai_agent.conversation.transport import EgressTransport
-
     key, url = choice.access.key or "none", choice.access.base_url or None
-    transport = EgressTransport(http, _header(choice), timeout)
+    ours = _header(choice)
+
+    def outgoing(headers: dict[str, str]) -> dict[str, str]:
+        lower = {name.lower(): value for name, value in headers.items()}
+        return {name: value for name, value in lower.items() if name in _NAMES or name.startswith(_PREFIXES)} | ours
+
+    transport = through(context, timeout, [], outgoing)
     client = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
     match choice.provider:
         case "anthropic":
