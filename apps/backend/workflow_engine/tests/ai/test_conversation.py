@@ -113,6 +113,18 @@ async def test_an_answer_in_words_that_holds_the_json_is_good_enough(models: Mod
         assert (await answer(Conversation(model, "How warm?", output=WEATHER))).output == {"degrees": 7}
 
 
+async def test_a_schema_can_be_said_in_the_providers_own_way(models: ModelServer) -> None:
+    models.plays(Say("It is warm."), Say('{"degrees": 7}'))
+    async with language_model(models) as model:
+        model.native_schema = True
+        assert (await answer(Conversation(model, "How warm?", output=WEATHER))).output == {"degrees": 7}
+    asked = models.requests[0]["response_format"]
+    assert (asked["type"], asked["json_schema"]["name"]) == ("json_schema", "final_answer")
+    assert "degrees" in asked["json_schema"]["schema"]["properties"]
+    assert "tools" not in models.requests[0]
+    assert "as JSON" in models.prompts()[-1]
+
+
 async def test_an_answer_that_is_no_object_is_wrapped_and_unwrapped(models: ModelServer) -> None:
     models.plays(Use([("final_answer", {"answer": ["a", "b"]})]))
     async with language_model(models) as model:

@@ -26,6 +26,9 @@ class ModelParameters(Parameters):
     """How freely it chooses its words; the model's own when empty."""
     max_output_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     """The most tokens of one answer."""
+    structured_output: Literal["tool", "json_schema"] = "tool"
+    """How it is told the shape of a structured answer: as a tool to call, which every provider has, or as the
+    provider's own response format, which small models on a server such as vLLM keep to better."""
 
 
 class Model(Node[ModelParameters]):
@@ -48,7 +51,8 @@ class Model(Node[ModelParameters]):
         asked = call.parameters
         secret = await secret_of(call)
         choice = choose(call.context.models, f"{asked.provider}:{asked.model}", secret)
-        return LanguageModel(choice, call.context, asked.temperature, asked.max_output_tokens)
+        native = asked.structured_output == "json_schema"
+        return LanguageModel(choice, call.context, asked.temperature, asked.max_output_tokens, native)
 
     async def run(self, call: Call[ModelParameters]) -> Emit:
         from pydantic_ai.messages import ModelRequest, UserPromptPart

@@ -26,7 +26,7 @@ from workflow_engine.engine.state import Perform, StartChild, State
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now, unresolved
 
-MOST_ATTEMPTS = 2_000
+MOST_ATTEMPTS = 500
 """A rehearsal that takes longer has shown enough."""
 
 

@@ -208,7 +208,8 @@ class Conversation:
             return reply.text, self.check(reply.text) if reply.text else "it is empty"
         answer: Any = final.arguments if final else _json_in(reply.text)
         if answer is None:
-            return None, f"it has to be given by calling {FINAL}"
+            how = "as JSON" if self.model.native_schema else f"by calling {FINAL}"
+            return None, f"it has to be given {how}"
         if self._wrapped and isinstance(answer, dict) and "answer" in answer:
             answer = answer["answer"]
         wrong = violation(self.output, answer)

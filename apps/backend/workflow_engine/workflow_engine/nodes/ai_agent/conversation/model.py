@@ -58,6 +58,8 @@ class LanguageModel:
     context: Context
     temperature: float | None = None
     max_tokens: int | None = None
+    native_schema: bool = False
+    """A structured answer is asked for by the provider's own way of saying a schema, not by the tool FINAL."""
     _model: Model[Any] | None = field(default=None, init=False)
 
     @property
@@ -72,7 +74,7 @@ class LanguageModel:
         *,
         max_tokens: int | None = None,
     ) -> Reply:
-        """The model's answer to a conversation; with `output`, a JSON Schema, it has to be by the tool FINAL.
+        """The model's answer to a conversation; with `output`, a JSON Schema, it has to fit that.
 
         Raises NodeFailure: RATE_LIMITED, MODEL_UNAVAILABLE, MODEL_REFUSED, INVALID_MODEL_ANSWER and what the egress
         client raises.
@@ -128,6 +130,7 @@ class LanguageModel:
 
     def _parameters(self, tools: Sequence[Tool], output: dict[str, Json] | None) -> ModelRequestParameters:
         from pydantic_ai.models import ModelRequestParameters
+        from pydantic_ai.output import OutputObjectDefinition
         from pydantic_ai.tools import ToolDefinition
 
         offered = [
@@ -136,6 +139,9 @@ class LanguageModel:
         ]
         if output is None:
             return ModelRequestParameters(function_tools=offered)
+        if self.native_schema:
+            wanted = OutputObjectDefinition(json_schema=output, name=FINAL)
+            return ModelRequestParameters(function_tools=offered, output_mode="native", output_object=wanted)
         final = ToolDefinition(
             name=FINAL,
             description="Gives the final answer.",
