@@ -253,6 +253,9 @@ class LocalRuntime:
             raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         if not start.idempotency_key:
             return await self._start(start)
+        return await self._whoever_waits(self._start_once(start))
+
+    async def _start_once(self, start: Start) -> str:
         key = (start.workflow_id, start.idempotency_key)
         async with self._alone({key}):
             row = await asyncio.to_thread(self._store.execution_by_key, *key)
@@ -262,11 +265,32 @@ class LocalRuntime:
         if self._closing:
             raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
+        if not keys:
+            return await self._start_all(starts)
+        return await self._whoever_waits(self._start_all_once(starts, keys))
+
+    async def _start_all_once(self, starts: Sequence[Start], keys: set[Key]) -> list[str]:
         async with self._alone(keys):
-            known = await asyncio.to_thread(self._store.executions_by_key, keys) if keys else {}
+            known = await asyncio.to_thread(self._store.executions_by_key, keys)
             fresh, places = unknown_starts(starts, known)
             ids = await self._start_all(fresh)
         return [place if isinstance(place, str) else ids[place] for place in places]
+
+    async def _whoever_waits(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which comes to its end even if its caller goes away.
+
+        A caller whose deadline has passed asks again, with the same key; the first start must not be in doubt then.
+        """
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended_alone)
+        return await asyncio.shield(task)
+
+    def _ended_alone(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            # Whoever waits is told; nobody may.
+            task.exception()
 
     @asynccontextmanager
     async def _alone(self, keys: set[Key]) -> AsyncIterator[None]:
