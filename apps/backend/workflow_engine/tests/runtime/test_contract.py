@@ -83,6 +83,24 @@ class TestStarting:
             assert [(await engine.end(id)).status for id in ids] == ["SUCCESS"] * 3
         assert len(set(ids)) == 3
 
+    async def test_a_batch_that_is_sent_again_starts_only_what_is_new(self, place: Place) -> None:
+        def asked(key: str, digest: str = "1") -> Start:
+            return Start("wf", definition, idempotency_key=key, request_digest=digest)
+
+        async with life(place, World().registry()) as engine:
+            definition = await engine.save(chain("a"))
+            one = await engine.runtime.start(asked("one"))
+            ids = await engine.runtime.start_all([asked("two"), asked("one"), asked("two"), asked(""), asked("")])
+            assert ids[1] == one
+            assert ids[2] == ids[0]
+            assert len(set(ids)) == 4
+            again = await engine.runtime.start_all([asked("three"), asked("two")])
+            assert again[1] == ids[0]
+            for batch in ([asked("four"), asked("four", "2")], [asked("five"), asked("one", "2")]):
+                with pytest.raises(RuntimeFailure, match="another request"):
+                    await engine.runtime.start_all(batch)
+            assert [(await engine.end(id)).status for id in {*ids, *again}] == ["SUCCESS"] * 5
+
 
 class TestTelling:
     async def test_a_signal_reaches_who_waits_for_it(self, place: Place) -> None:

@@ -160,6 +160,41 @@ class TestRefusedCommits:
             assert (await running.row(id)).status is Status.ERROR
 
 
+class TestCallersThatGoAway:
+    @pytest.mark.parametrize("batch", [False, True])
+    async def test_who_asks_again_after_its_deadline_is_given_the_same_execution(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch, batch: bool
+    ) -> None:
+        """The first start is still being stored when its caller gives up and sends it again."""
+        async with engine(database_url, World()) as running:
+            digest = await running.save(chain("a"))
+            start = Start("wf", digest, idempotency_key="k", request_digest="1")
+
+            async def ask() -> str:
+                return (await running.runtime.start_all([start]))[0] if batch else await running.runtime.start(start)
+
+            submit, held = running.store.submit, list[Any]()
+            reached = asyncio.Event()
+
+            def hold(*submission: Any) -> None:
+                held.append(submission)
+                reached.set()
+
+            monkeypatch.setattr(running.store, "submit", hold)
+            first = asyncio.ensure_future(ask())
+            await reached.wait()
+            first.cancel()
+            await asyncio.wait([first])
+            assert running.runtime._keys, "whoever comes next has to wait"
+            again = asyncio.ensure_future(ask())
+            await asyncio.sleep(0)
+            monkeypatch.setattr(running.store, "submit", submit)
+            for submission in held:
+                submit(*submission)
+            assert (await running.end(await again)).status == "SUCCESS"
+            assert running.store.count_executions(ExecutionFilter()) == 1
+
+
 class TestSlots:
     async def test_an_attempt_that_is_stopped_before_it_begins_gives_its_room_back(
         self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -419,6 +419,10 @@ class Store:
 
     def execution_by_key(self, workflow_id: str, key: str) -> ExecutionRow | None:
         return self._one(and_(ROW.workflow_id == workflow_id, ROW.idempotency_key == key))
+
+    def executions_by_key(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ExecutionRow]:
+        """The executions of these workflows and idempotency keys, where there are any."""
+        return {key: row for key in keys if (row := self.execution_by_key(*key)) is not None}
 
     def executions(
         self, wanted: ExecutionFilter, *, limit: int, offset: int = 0, before: int | None = None

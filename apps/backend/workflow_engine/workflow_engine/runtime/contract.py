@@ -88,7 +88,7 @@ class Runtime(Protocol):
         ...
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
-        """Starts all of them in one transaction, or none. Idempotency keys are not looked at."""
+        """Starts all of them in one transaction, or none; returns their ids, as `start` does. Raises RuntimeFailure."""
         ...
 
     async def send(self, execution_id: str, event: AnyEvent) -> bool:

@@ -19,6 +19,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -67,10 +68,12 @@ from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.families import (
     ERROR_MODE,
     SUBWORKFLOW_MODE,
+    Key,
     child_result,
     error_children,
     group_of,
     same_request,
+    unknown_starts,
 )
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
 from workflow_engine.runtime.measures import attempted
@@ -166,7 +169,7 @@ class LocalRuntime:
         self._is_waking = False
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
         self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._keys: dict[Key, asyncio.Future[None]] = {}
         """The start that is under way for a workflow and idempotency key."""
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
@@ -248,24 +251,66 @@ class LocalRuntime:
     async def start(self, start: Start) -> str:
         if self._closing:
             raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
-        key = (start.workflow_id, start.idempotency_key)
         if not start.idempotency_key:
             return await self._start(start)
-        # One at a time: who looked before the first was stored would start a second.
-        while (another := self._keys.get(key)) is not None:
-            await asyncio.wait([another])
-        self._keys[key] = turn = asyncio.get_running_loop().create_future()
-        try:
-            if (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is None:
-                return await self._start(start)
-        finally:
-            del self._keys[key]
-            turn.set_result(None)
-        return same_request(start, row)
+        return await self._whoever_waits(self._start_once(start))
+
+    async def _start_once(self, start: Start) -> str:
+        key = (start.workflow_id, start.idempotency_key)
+        async with self._alone({key}):
+            row = await asyncio.to_thread(self._store.execution_by_key, *key)
+            return await self._start(start) if row is None else same_request(start, row)
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._closing:
             raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+        keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
+        if not keys:
+            return await self._start_all(starts)
+        return await self._whoever_waits(self._start_all_once(starts, keys))
+
+    async def _start_all_once(self, starts: Sequence[Start], keys: set[Key]) -> list[str]:
+        async with self._alone(keys):
+            known = await asyncio.to_thread(self._store.executions_by_key, keys)
+            fresh, places = unknown_starts(starts, known)
+            ids = await self._start_all(fresh)
+        return [place if isinstance(place, str) else ids[place] for place in places]
+
+    async def _whoever_waits(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which comes to its end even if its caller goes away.
+
+        A caller whose deadline has passed asks again, with the same key; the first start must not be in doubt then.
+        """
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended_alone)
+        return await asyncio.shield(task)
+
+    def _ended_alone(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            # Whoever waits is told; nobody may.
+            task.exception()
+
+    @asynccontextmanager
+    async def _alone(self, keys: set[Key]) -> AsyncIterator[None]:
+        """One start at a time under a key: who looked before the first was stored would start a second."""
+        taken: list[Key] = []
+        turn = asyncio.get_running_loop().create_future()
+        try:
+            # In order, so that two batches never wait for each other.
+            for key in sorted(keys):
+                while (another := self._keys.get(key)) is not None:
+                    await asyncio.wait([another])
+                self._keys[key] = turn
+                taken.append(key)
+            yield
+        finally:
+            for key in taken:
+                del self._keys[key]
+            turn.set_result(None)
+
+    async def _start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._admission.queued + len(starts) > self._queue_limit:
             raise self._full()
         plans = [await self._definitions.plan(start.digest) for start in starts]

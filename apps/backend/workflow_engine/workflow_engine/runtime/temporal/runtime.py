@@ -31,7 +31,7 @@ from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnava
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.families import same_request
+from workflow_engine.runtime.families import same_request, unknown_starts
 from workflow_engine.runtime.journal import read_events, read_page
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
@@ -99,9 +99,12 @@ class TemporalRuntime:
         return begin.row.id
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
-        begins = [await self._beginning(start) for start in starts]
+        keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
+        known = await asyncio.to_thread(self._store.executions_by_key, keys) if keys else {}
+        fresh, places = unknown_starts(starts, known)
+        begins = [await self._beginning(start) for start in fresh]
         await self._accept(begins)
-        return [begin.row.id for begin in begins]
+        return [place if isinstance(place, str) else begins[place].row.id for place in places]
 
     async def _beginning(self, start: Start) -> Begin:
         if self._closing:
