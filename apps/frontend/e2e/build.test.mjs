@@ -166,7 +166,10 @@ describe("building with the mouse", () => {
     await value.click();
     await on.keyboard.press("Control+End");
     await on.keyboard.type(" {{json.da");
-    await on.locator(".cm-tooltip-autocomplete li", { hasText: "daily" }).waitFor();
+    await on
+      .locator(".cm-completionLabel", { hasText: /^daily$/ })
+      .first()
+      .waitFor();
     await on.keyboard.press("Escape");
     await on.keyboard.press("Control+a");
     await on.keyboard.insertText("Rain, up to {{ json.daily.temperature_2m_max[0] }}");
@@ -190,6 +193,9 @@ describe("building with the mouse", () => {
   });
 
   it("takes edits back and makes them again", async () => {
+    // Panels have come and gone, and the view has followed them.
+    await on.getByRole("button", { name: "Show all" }).click();
+    await on.waitForTimeout(400);
     await node(on, "No operation").click();
     await on.keyboard.press("Delete");
     assert.equal(await on.locator(".node").count(), 4);
@@ -202,6 +208,8 @@ describe("building with the mouse", () => {
   });
 
   it("publishes, changes, sees the difference and goes back", async () => {
+    await on.getByRole("button", { name: "Show all" }).click();
+    await on.waitForTimeout(400);
     await on.getByRole("button", { name: "Publish" }).click();
     await on.getByLabel("What changed").fill("The first one");
     await on.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
