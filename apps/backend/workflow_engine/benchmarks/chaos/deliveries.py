@@ -38,6 +38,7 @@ from workflow_engine.models.trigger import TriggerEvent
 from workflow_engine.models.writes import Decision, Status
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+from workflow_engine.triggers import deliver
 from workflow_engine.triggers.deliver import Deliveries
 from workflow_engine.triggers.intake import Intake
 
@@ -124,6 +125,8 @@ def _arm(point: str, passes: int) -> None:
                 await before_starting(self)
 
             Intake._drain = drain  # type: ignore[method-assign]
+            # As if many came at once: each is stored and told of first.
+            deliver.BUSY = 0
         case "tick":
             before(Deliveries, "deliver", when=is_tick)
         case "tick stored":

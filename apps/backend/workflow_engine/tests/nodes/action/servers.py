@@ -174,14 +174,21 @@ def s3() -> Iterator[dict[str, Any]]:
         "aws_access_key_id": "x",
         "aws_secret_access_key": "x",
     }
+
+    def check_after(calls: bytes) -> None:
+        plain = {"Content-Type": "text/plain"}
+        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", calls, plain)).close()
+
+    # All servers in one process are one: another may be checking already.
+    check_after(b"inf")
+    user = f"{USER}-{port}"
     boto3.client("s3", **root).create_bucket(Bucket="files")
     iam = boto3.client("iam", **root)
-    iam.create_user(UserName=USER)
+    iam.create_user(UserName=user)
     rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName=USER, PolicyName="files", PolicyDocument=json.dumps(rights))
-    key = iam.create_access_key(UserName=USER)["AccessKey"]
-    plain = {"Content-Type": "text/plain"}
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", b"0", plain)).close()
+    iam.put_user_policy(UserName=user, PolicyName="files", PolicyDocument=json.dumps(rights))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    check_after(b"0")
     try:
         yield {
             "type": "s3",
