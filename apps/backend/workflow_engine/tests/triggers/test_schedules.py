@@ -190,23 +190,31 @@ async def test_ten_years_in_five_zones_on_a_running_engine(sqlite_url: str) -> N
             assert {event.decision for event in events} == {Decision.STARTED}
 
 
-async def test_a_downtime_with_cancel_other_leaves_the_latest_running(databases: Iterator[str]) -> None:
-    for ms_down in DOWN.values():
+@pytest.mark.parametrize("catch_up", CATCH_UP)
+async def test_a_downtime_with_cancel_other_leaves_the_latest_running(databases: Iterator[str], catch_up: str) -> None:
+    for down, ms_down in DOWN.items():
         url, world, clock = next(databases), World(), ManualClock(START)
         world.gate("work")
         async with rig(url, world, clock) as life:
-            await life.publish("wf", hourly(overlap="cancel_other", catch_up_window="31d", catch_up_limit=3))
+            [trigger] = await life.publish("wf", hourly(overlap="cancel_other", **CATCH_UP[catch_up]))
             await life.forward(HOUR)
+            window, limit = trigger.row.catch_up_window, trigger.row.catch_up_limit
+        down_at = clock.now_ms()
         clock.advance(ms_down)
+        expected = Expected.of(down_at, clock.now_ms(), window, limit)
         async with rig(url, world, clock) as life:
             await life.until(clock.now_ms())
-            *earlier, last = life.events(only(life))
-            assert last.decision is Decision.STARTED
-            assert last.at == clock.now_ms() - clock.now_ms() % HOUR
-            assert list(only(life).running) == [last.execution_id]
+            before, *events = life.events(only(life))
+            skipped = [event for event in events if event.decision is Decision.SKIPPED_CATCH_UP]
+            assert sum(event.count for event in skipped) == expected.skipped, down
+            fired = [event for event in events if event not in skipped]
+            assert [event.at for event in fired] == expected.fire, down
+            *earlier, last = [before, *fired]
+            assert last.decision is Decision.STARTED, down
+            assert list(only(life).running) == [last.execution_id], down
             for event in earlier:
                 if event.execution_id:
-                    assert (await life.engine.end(event.execution_id)).status == "CANCELED"
+                    assert (await life.engine.end(event.execution_id)).status == "CANCELED", down
 
 
 async def test_a_clock_that_is_set_fires_nothing_twice_and_does_not_stop(database_url: str) -> None:
