@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Tests start many processes from many threads; gRPC's handlers around a fork have crashed the child before it began.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import itertools
 import shutil
 import tempfile
