@@ -198,7 +198,6 @@ async def start(
         page_keys = settings.secret_keys if settings.secret_key.get_secret_value() else (secrets.token_hex(32), [])
         integrations = IntegrationService(backend, there.vault, there.http)
         people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
-        # The generated bases answer UNIMPLEMENTED: what they stand for is in the contract, and still to be written.
         servicers: dict[str, Any] = {
             "WorkflowService": WorkflowService(backend),
             "AIAgentService": AIAgentService(backend, there.services),

@@ -23,6 +23,7 @@ PASSWORD = "s3cret-and-long"
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
 USER_KEY = asyncssh.generate_private_key("ssh-ed25519")
+LOCKED_KEY = USER_KEY.export_private_key(passphrase="p").decode()  # it takes a second, as it should
 
 
 class Machine(asyncssh.SSHServer):
@@ -82,7 +83,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         tmp_path / "blobs",
         here=here,
         key={**here, "password": "", "private_key": key},
-        locked={**here, "password": "", "private_key": USER_KEY.export_private_key(passphrase="p").decode()},
+        locked={**here, "password": "", "private_key": LOCKED_KEY},
         wrong={**here, "password": "no"},
         nobody={**here, "password": ""},
         other={**here, "host_key": OTHER_KEY.export_public_key().decode()},
