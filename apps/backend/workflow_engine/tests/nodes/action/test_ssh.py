@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,9 @@ class Machine(asyncssh.SSHServer):
 
 async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_shell(process.command or "", stdin=pipe, stdout=pipe, stderr=pipe)
+    child = await asyncio.create_subprocess_shell(
+        process.command or "", stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+    )
     assert child.stdin
     assert child.stdout
     assert child.stderr
@@ -53,7 +57,8 @@ async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
         process.exit(await child.wait())
     finally:
         if child.returncode is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
 
 
 @pytest.fixture
