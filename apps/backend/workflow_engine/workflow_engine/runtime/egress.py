@@ -24,6 +24,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.tracing import going_out
 from workflow_engine.nodes.context import HttpResponse
 from workflow_engine.nodes.spec import NodeFailure
 
@@ -297,11 +298,14 @@ class EgressClient:
         remaining = hop.deadline - time.monotonic()
         if remaining <= 0:
             raise hop.timed_out()
+        headers = hop.headers
+        if (trace := going_out()) and "traceparent" not in headers:
+            headers = CIMultiDict(headers, traceparent=trace)
         try:
             return await session.request(
                 hop.method,
                 hop.url,
-                headers=hop.headers,
+                headers=headers,
                 data=hop.body,
                 timeout=aiohttp.ClientTimeout(total=remaining),
                 allow_redirects=False,

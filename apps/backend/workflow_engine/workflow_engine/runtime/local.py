@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from workflow_engine.core import metrics
+from workflow_engine.core import metrics, spans
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -62,6 +61,7 @@ from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now, storable
 from workflow_engine.nodes.spec import NodeFailure
+from workflow_engine.runtime import measures
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
@@ -76,7 +76,7 @@ from workflow_engine.runtime.families import (
     unknown_starts,
 )
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
-from workflow_engine.runtime.measures import attempted
+from workflow_engine.runtime.measures import Attempting
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
@@ -495,6 +495,7 @@ class LocalRuntime:
             overrides=start.overrides,
             only=start.only,
             depth=depth or start.depth,
+            trace=start.trace,
         )
         try:
             self._take_in(live, started)
@@ -577,6 +578,8 @@ class LocalRuntime:
                     pure = True
                     given = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
                     outcome, data = storable(task, given)
+                    if spans.active is not None:
+                        measures.performed(live.row.id, live.row.workflow_id, state.trace, task, outcome, now)
                     machine.apply(state, outcome)
                     self._record(live, data)
                 else:
@@ -800,12 +803,13 @@ class LocalRuntime:
 
     async def _attempt(self, live: _Live, task: Perform) -> None:
         try:
-            context = self._context(live, self._clock.now_ms())
+            row, now = live.row, self._clock.now_ms()
+            context = self._context(live, now)
+            attempting = Attempting(row.id, row.workflow_id, live.state.trace, task, now)
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
-            began = time.perf_counter()
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
-            attempted(task, outcome, time.perf_counter() - began)
+            attempting.over(outcome)
         finally:
             if live.tasks.get(task.key) is asyncio.current_task():
                 del live.tasks[task.key]
@@ -957,6 +961,7 @@ class LocalRuntime:
             live.row.id,
             child.spec.input,
             priority=live.row.priority,
+            trace=measures.beneath(live.row.id, live.state.trace),
         )
         return start, await self._definitions.plan(digest)
 
@@ -991,6 +996,7 @@ class LocalRuntime:
             return
         self._forget(live)
         metrics.ENDED.labels(state.status).inc()
+        measures.ended(row, state)
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
         self.on_end()

@@ -71,6 +71,7 @@ class Attempt(msgspec.Struct, array_like=True):
     journal: Batch | None = None
     """To be stored on the way: it saves a round of its own."""
     user_id: str = ""
+    trace: str = ""
 
 
 class Attempted(msgspec.Struct, array_like=True):
@@ -131,6 +132,7 @@ def beginning(start: Start, plan: Plan, definition: bytes, id: str, now: int, se
         overrides=start.overrides,
         only=start.only,
         depth=depth or start.depth,
+        trace=start.trace,
     )
     return again(row, plan, definition, started)
 
