@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -58,6 +58,9 @@ from workflow_engine.services.workflow_service import WorkflowService
 from workflow_engine.triggers.listening import Listeners
 from workflow_engine.triggers.manager import Triggers
 from workflow_engine.wiring import open_store, world
+
+if TYPE_CHECKING:
+    from workflow_engine.runtime.temporal import TemporalRuntime
 
 log = get_logger(__name__)
 
@@ -132,15 +135,16 @@ async def start(
             return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{edge.port}"
 
         links = Links(Signer("task links", *settings.secret_keys), public_url)
-        on_temporal = settings.engine_runtime == "temporal"
-        notifier = Notifier(store, registry, clock, there.services, links.make, shared=on_temporal)
+        shares = settings.engine_runtime == "temporal"
+        notifier = Notifier(store, registry, clock, there.services, links.make, shared=shares)
         runtime: Runtime
-        shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if on_temporal else {}
-        if on_temporal:
+        on_temporal: TemporalRuntime | None = None
+        shared: dict[str, Any] = {"leads": False, "tell": replicas.teller(store)} if shares else {}
+        if shares:
             from workflow_engine.worker import temporal_runtime
 
             store.share()
-            runtime = await temporal_runtime(settings, there)
+            runtime = on_temporal = await temporal_runtime(settings, there)
         else:
             await _own(store, on_lost)
             runtime = LocalRuntime(
@@ -252,8 +256,8 @@ async def start(
         stack.push_async_callback(triggers.close)
         retention.open()
         stack.push_async_callback(retention.close)
-        if on_temporal:
-            await replicas.join(store, triggers, stack)
+        if on_temporal is not None:
+            await replicas.join(store, triggers, on_temporal.look_now, stack)
         await server.start()
         stack.push_async_callback(server.stop, 5)
         await edge.open()
