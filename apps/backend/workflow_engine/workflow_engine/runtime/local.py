@@ -622,7 +622,7 @@ class LocalRuntime:
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
         saved = self._tasks(live)
-        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None)
+        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None) if saved else None
         writes += saved
 
         def done(error: Exception | None) -> bool:
@@ -645,6 +645,8 @@ class LocalRuntime:
 
     def _tasks(self, live: _Live) -> list[SaveTask]:
         """What people see of the tasks that the leaving events are about."""
+        if not live.state.tasks:
+            return []
         changes, live.state.tasks = live.state.tasks, []
         now = self._clock.now_ms()
         return [saving(live.row, each, address(each.node, each.path), now) for each in changes]
