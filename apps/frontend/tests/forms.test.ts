@@ -107,5 +107,13 @@ describe("a form from a schema", () => {
   it("names fields as people do", () => {
     expect(labelOf("verify_tls")).toBe("Verify TLS");
     expect(labelOf("memory_mib", { title: "Memory Mib" })).toBe("Memory MiB");
+    expect(labelOf("message.send")).toBe("Message: send");
+    expect(labelOf("vat", { title: "VAT number" })).toBe("VAT number");
+  });
+
+  it("calls values what the schema calls them, and knows a long text by its name in any language", () => {
+    const choice = kindOf({ enum: ["sum", "max"], labels: { sum: "求和" } }, {});
+    expect(choice).toMatchObject({ kind: "choice", labels: { sum: "求和" } });
+    expect(kindOf({ type: "string", title: "消息" }, {}, "message")).toMatchObject({ multiline: true });
   });
 });

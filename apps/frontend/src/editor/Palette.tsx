@@ -2,7 +2,7 @@
 import { Command } from "cmdk";
 import { ArrowRight, Search } from "lucide-react";
 import { Dialog as RadixDialog } from "radix-ui";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { create } from "zustand";
 import type { NodeTypeJson } from "~/api/contract";
 import { useT } from "~/i18n";
@@ -71,6 +71,16 @@ export function PaletteDialog({ onAdded }: { onAdded(id: string): void }) {
   );
 }
 
+/** What fits, the best first. Letters that only happen to be in order count when nothing fits better. */
+function best(types: NodeTypeJson[], query: string): NodeTypeJson[] {
+  const scored = types
+    .map((type) => ({ type, fit: score(`${type.name} ${type.type}`, query, [type.summary ?? ""]) }))
+    .filter(({ fit }) => fit > 0)
+    .sort((a, b) => b.fit - a.fit);
+  const least = (scored[0]?.fit ?? 0) > 0.2 ? 0.2 : 0;
+  return scored.filter(({ fit }) => fit > least).map(({ type }) => type);
+}
+
 function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJson): void }) {
   const t = useT();
   const store = useEditorStore();
@@ -96,32 +106,38 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       .filter((family) => made.has(family))
       .map((family) => [family, made.get(family) ?? []] as const);
   }, [store, place]);
+  const [query, setQuery] = useState("");
+  const item = (type: NodeTypeJson, family?: string) => (
+    <Command.Item key={type.type} value={type.type ?? ""} onSelect={() => onChoose(type)}>
+      <NodeIcon type={type.type ?? ""} />
+      <div className="col grow" style={{ gap: 0 }}>
+        <span className="strong clip">{type.name}</span>
+        <span className="soft small clip">{type.summary}</span>
+      </div>
+      {family ? <span className="soft small">{t(FAMILIES[family] ?? family)}</span> : null}
+    </Command.Item>
+  );
+  const found = query.trim()
+    ? best(
+        groups.flatMap(([, types]) => types),
+        query,
+      )
+    : [];
   return (
-    <Command label={t("Add a node")} loop filter={score}>
+    <Command label={t("Add a node")} loop shouldFilter={false}>
       <div className="palettehead">
         <Search aria-hidden />
-        <Command.Input placeholder={t("Search nodes…")} autoFocus />
+        <Command.Input placeholder={t("Search nodes…")} autoFocus value={query} onValueChange={setQuery} />
       </div>
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
-        {groups.map(([family, types]) => (
-          <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
-            {types.map((type) => (
-              <Command.Item
-                key={type.type}
-                value={`${type.name} ${type.type}`}
-                keywords={[type.summary ?? ""]}
-                onSelect={() => onChoose(type)}
-              >
-                <NodeIcon type={type.type ?? ""} />
-                <div className="col grow" style={{ gap: 0 }}>
-                  <span className="strong clip">{type.name}</span>
-                  <span className="soft small clip">{type.summary}</span>
-                </div>
-              </Command.Item>
+        {query.trim()
+          ? found.map((type) => item(type, type.family))
+          : groups.map(([family, types]) => (
+              <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
+                {types.map((type) => item(type))}
+              </Command.Group>
             ))}
-          </Command.Group>
-        ))}
       </Command.List>
     </Command>
   );
