@@ -102,13 +102,16 @@ async def start(
 
         links = links_of(there, public_url)
         on_temporal = settings.engine_runtime == "temporal"
+        on_lead: Callable[[], None] | None = None
         notifier = Notifier(store, registry, clock, there.services, links.make, shared=on_temporal)
         if on_temporal:
             # Only here, because Temporal's client takes long to import.
             from workflow_engine.worker import temporal_runtime
 
             store.share()
-            runtime: Runtime = await temporal_runtime(settings, there)
+            temporal = await temporal_runtime(settings, there)
+            runtime: Runtime = temporal
+            on_lead = temporal.look_now
         else:
             await _own(store, on_lost)
             runtime = _local_runtime(there, notifier)
@@ -128,8 +131,8 @@ async def start(
         stack.push_async_callback(triggers.close)
         retention.open()
         stack.push_async_callback(retention.close)
-        if on_temporal:
-            await replicas.join(store, triggers, stack)
+        if on_lead is not None:
+            await replicas.join(store, triggers, on_lead, stack)
         await rpc.open()
         stack.push_async_callback(rpc.close)
         await http.open()
