@@ -7,13 +7,11 @@ called elsewhere. A text without a translation stays English, so that a package 
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 Schema = dict[str, Any]
-_WORD = re.compile(r"[a-z]{2}")
 
 
 class Words:
@@ -26,8 +24,8 @@ class Words:
         return self.table.get(text, text) if text else text
 
     def schema(self, schema: Schema) -> Schema:
-        """A JSON Schema with translated titles and descriptions. Values stay; `labels` says what to call those of an
-        `enum` or `const`."""
+        """A JSON Schema with translated titles and descriptions. Values stay; where those of an `enum` or
+        `const` are words, `labels` says what to call them."""
         return self._schema(schema, is_member=False) if self.table else schema
 
     def _schema(self, schema: Schema, *, is_member: bool) -> Schema:
@@ -50,7 +48,7 @@ class Words:
                 case _:
                     made[key] = value
         values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else [])]
-        if labels := {each: self(each) for each in values if isinstance(each, str) and _WORD.search(each)}:
+        if labels := {each: self.table[each] for each in values if isinstance(each, str) and each in self.table}:
             made["labels"] = labels
         return made
 

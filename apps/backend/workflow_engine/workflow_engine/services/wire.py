@@ -282,7 +282,7 @@ def issue_to_proto(issue: Issue) -> pb.ValidationIssue:
 
 @cache
 def node_type_to_proto(node: Node[Parameters], say: Words = ENGLISH) -> pb.NodeType:
-    """The node type as the catalogue shows it, built once; take it as it is, it is shared."""
+    """A node type never changes, and its schema takes a while: it is made once. Copy it before you change it."""
     shape: Shape = node.shape(node.example)
     return pb.NodeType(
         type=node.type,
