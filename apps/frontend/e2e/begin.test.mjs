@@ -161,6 +161,7 @@ describe("a credential that a person grants", () => {
     const dialog = on.getByRole("dialog");
     await dialog.getByLabel("Kind").selectOption("oauth2");
     await dialog.getByLabel("Name").fill("Calendar");
+    await dialog.getByRole("button", { name: /more options/ }).click();
     for (const [label, text] of [
       ["Client id", calendar.id],
       ["Client secret", calendar.secret],
@@ -189,7 +190,8 @@ describe("a credential that a person grants", () => {
     await on.getByRole("menuitem", { name: "Connect" }).click();
     const provider = await coming;
     await provider.getByRole("link", { name: "Allow" }).click();
-    await provider.waitForEvent("close");
+    await provider.getByText("Calendar is connected").waitFor();
+    await provider.close();
     await on
       .getByRole("row", { name: /Calendar/ })
       .getByText("Connected", { exact: true })
@@ -202,7 +204,10 @@ describe("a credential that a person grants", () => {
     await on.keyboard.press("a");
     await choose(on, "HTTP request");
     await write(on, "URL", `${calendar.url}/events`);
-    await on.locator(".inspector").getByLabel("Credential").selectOption({ label: "Calendar · oauth2" });
+    await on
+      .locator(".inspector")
+      .getByLabel("Credential", { exact: true })
+      .selectOption({ label: "Calendar · oauth2" });
     await saved(on);
     await on.getByRole("button", { name: "Run", exact: true }).click();
     await on.locator('.node[data-node="http_request"][data-look="succeeded"]').waitFor();

@@ -20,23 +20,24 @@ export function grantOf(
 
 /** To be called in the click itself: later on browsers take the window for a pop-up and refuse it. */
 export function openWindow(): Window | null {
-  const opened = window.open("about:blank", "_blank", "popup,width=560,height=720");
-  // What the provider shows must have no hold of this page.
-  if (opened) opened.opener = null;
-  return opened;
+  return window.open("about:blank", "_blank", "popup,width=560,height=720");
 }
 
 /** Sends the person to the provider and waits until access is granted. Throws when it is not. */
 export async function connect(credentialId: string, opened: Window | null, t: Translate): Promise<void> {
   if (!opened)
     throw new Error(t("The browser has refused to open the provider's window. Allow pop-ups for this page."));
+  let isAway = false;
   try {
     const before = await call(integrations.getCredential, { credentialId });
     const started = await call(integrations.startOAuth, {
       credentialId,
       redirectUri: `${location.origin}/oauth/callback`,
     });
+    // What the provider shows must have no hold of this page.
+    opened.opener = null;
     opened.location.replace(started.authorizationUrl ?? "about:blank");
+    isAway = true;
     for (let deadline = Date.now() + PATIENCE, closed = false; Date.now() < deadline; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
       const now = await call(integrations.getCredential, { credentialId });
@@ -48,6 +49,7 @@ export async function connect(credentialId: string, opened: Window | null, t: Tr
     }
     throw new Error(t("Access was not granted."));
   } finally {
-    opened.close();
+    // Once it shows something of others, the window is the person's to close.
+    if (!isAway) opened.close();
   }
 }
