@@ -3,7 +3,7 @@ import { ArrowDown, ArrowUp, ChevronRight, Plus, Trash2 } from "lucide-react";
 import { createContext, lazy, type ReactNode, Suspense, use, useEffect, useId, useState } from "react";
 import type { Reach } from "~/expression/complete";
 import { useT } from "~/i18n";
-import { Button, Field, Input, Select, Switch } from "~/ui";
+import { Button, Field, Input, Select, Switch, Textarea } from "~/ui";
 import {
   blank,
   constOf,
@@ -236,6 +236,20 @@ function Value({
   const now = value === undefined ? fallback : value;
   switch (kind.kind) {
     case "text":
+      // A key in PEM has lines, which an input would join.
+      if (kind.secret && kind.multiline)
+        return (
+          <Textarea
+            id={id}
+            className="secret"
+            rows={4}
+            spellCheck={false}
+            autoComplete="off"
+            value={String(value ?? "")}
+            readOnly={readOnly}
+            onChange={(event) => onChange(event.target.value || undefined)}
+          />
+        );
       if (kind.secret || (!expressions && !kind.multiline))
         return (
           <Input

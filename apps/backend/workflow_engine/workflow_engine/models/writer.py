@@ -90,6 +90,8 @@ class Writer:
     ) -> None:
         self._ownership, self._on_lost = ownership, on_lost
         self._queue: list[_Submission] = []
+        self._gathering: dict[asyncio.AbstractEventLoop, list[_Submission]] = {}
+        """What comes in during the present turn of each loop."""
         self._wake = threading.Condition()
         self._closed = False
         self._doubtful: int | None = None
@@ -103,18 +105,31 @@ class Writer:
 
         That is StoreUnavailable (try again later), WriteRefused (never will) or OwnershipLost (stop).
         """
-        submission = _Submission(writes, done, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
         with self._wake:
             if not self._closed:
-                self._queue.append(submission)
-                self._wake.notify()
+                if (gathered := self._gathering.get(loop)) is None:
+                    gathered = self._gathering[loop] = []
+                    loop.call_soon(self._hand_over, loop)
+                gathered.append(_Submission(writes, done, loop))
                 return
-        submission.loop.call_soon(done, StoreUnavailable("the store is closed: this process is shutting down"))
+        loop.call_soon(done, StoreUnavailable("the store is closed: this process is shutting down"))
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wakes the writer once for all that a turn of the loop has brought.
+
+        Woken by the first of them, it would fight with the others over the interpreter's lock, and leave without them.
+        """
+        with self._wake:
+            self._queue += self._gathering.pop(loop, ())
+            self._wake.notify()
 
     def close(self) -> None:
         """Stores what was submitted, then stops."""
         with self._wake:
             self._closed = True
+            for loop in list(self._gathering):
+                self._queue += self._gathering.pop(loop)
             self._wake.notify()
         self._thread.join()
 

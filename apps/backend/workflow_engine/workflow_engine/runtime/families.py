@@ -1,5 +1,5 @@
-"""Executions that come out of others or of the same request, and whose limits they come under: alike in every
-runtime.
+"""How executions begin, which come out of others or of the same request, and whose limits they come under: alike in
+every runtime.
 """
 
 from __future__ import annotations
@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from workflow_engine.engine import machine
-from workflow_engine.engine.events import ChildResult, ChildSpec, ExecutionEnded
+from workflow_engine.engine.events import ChildResult, ChildSpec, ExecutionEnded, ExecutionStarted
 from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.items import Item, Items
 from workflow_engine.engine.plan import Plan
-from workflow_engine.engine.state import StartChild
-from workflow_engine.models.writes import ExecutionRow
+from workflow_engine.engine.state import StartChild, State
+from workflow_engine.models.writes import ExecutionRow, Status
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
 from workflow_engine.utils.json import dumps
 
@@ -20,6 +20,66 @@ Key = tuple[str, str]
 """A workflow and an idempotency key."""
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
 """Numbers of engine.v1.ExecutionMode."""
+
+
+def birth(
+    start: Start,
+    id: str,
+    pk: int,
+    now: int,
+    seed: int,
+    *,
+    parent: ExecutionRow | None = None,
+    parent_address: str = "",
+    depth: int = 0,
+) -> tuple[ExecutionRow, ExecutionStarted]:
+    """An execution's row and its first event, as if it ran at once. `parent` has asked for it, from a run there."""
+    row = ExecutionRow(
+        pk=pk,
+        id=id,
+        workflow_id=start.workflow_id,
+        version=start.version,
+        digest=start.digest,
+        user_id=start.user_id,
+        mode=start.mode,
+        status=Status.RUNNING,
+        triggered_by=start.triggered_by,
+        created_at=now,
+        started_at=now,
+        idempotency_key=start.idempotency_key or None,
+        request_digest=start.request_digest,
+        parent_pk=parent.pk if parent else None,
+        parent_address=parent_address,
+        root_pk=(parent.root_pk or parent.pk) if parent else None,
+        retried_from=start.retried_from,
+        priority=start.priority,
+    )
+    started = ExecutionStarted(
+        at=now,
+        execution_id=id,
+        seed=seed,
+        input=start.input,
+        trigger=start.trigger,
+        reuse=start.reuse,
+        overrides=start.overrides,
+        only=start.only,
+        depth=depth or start.depth,
+    )
+    return row, started
+
+
+def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: str, version: int) -> Start:
+    """What a child, or an error workflow's execution, starts from."""
+    return Start(
+        child.spec.workflow_id,
+        digest,
+        version,
+        user_id=parent.user_id,
+        mode=ERROR_MODE if state.status else SUBWORKFLOW_MODE,
+        triggered_by=parent.id,
+        input=child.spec.input,
+        priority=parent.priority,
+    )
 
 
 def group_of(plan: Plan, workflow_id: str, input: Items) -> str:

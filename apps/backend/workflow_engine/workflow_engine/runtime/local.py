@@ -41,7 +41,7 @@ from workflow_engine.engine.events import (
     StepSucceeded,
     encode,
 )
-from workflow_engine.engine.history import History, is_waiting
+from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
@@ -66,16 +66,24 @@ from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.families import (
-    ERROR_MODE,
-    SUBWORKFLOW_MODE,
     Key,
+    birth,
     child_result,
+    child_start,
     error_children,
     group_of,
     same_request,
     unknown_starts,
 )
-from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
+from workflow_engine.runtime.journal import (
+    LARGE,
+    Watchers,
+    lay_aside,
+    read_ended,
+    read_events,
+    read_page,
+    status_of,
+)
 from workflow_engine.runtime.measures import attempted
 from workflow_engine.runtime.trial import try_node
 
@@ -86,7 +94,6 @@ PURE_STEPS = 256
 """How many pure attempts one execution may run before the others get their turn."""
 RETRY_COMMIT = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries of a commit that the database refused; the last one repeats."""
-STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
 SNAPSHOT_EVENTS = 500
 """Events after which a state is worth a snapshot."""
 SNAPSHOT_BYTES = 64
@@ -168,7 +175,7 @@ class LocalRuntime:
         """Rings when somebody is due."""
         self._is_waking = False
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
-        self._watchers: dict[int, list[asyncio.Event]] = {}
+        self._watchers = Watchers(store, blobs)
         self._keys: dict[Key, asyncio.Future[None]] = {}
         """The start that is under way for a workflow and idempotency key."""
         self._in_flight = 0
@@ -244,9 +251,7 @@ class LocalRuntime:
                 await self._stored(live)
         for task in list(self._background):
             task.cancel()
-        for watchers in self._watchers.values():
-            for stored in watchers:
-                stored.set()
+        self._watchers.close()
 
     async def start(self, start: Start) -> str:
         if self._closing:
@@ -396,29 +401,9 @@ class LocalRuntime:
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
-        # A watcher is only told that there is more, and reads it: it can miss nothing, and a slow one holds nothing.
-        stored = asyncio.Event()
-        watchers = self._watchers.setdefault(row.pk, [])
-        watchers.append(stored)
-        try:
-            seq = max(from_seq, 1) - 1
-            # Retention may take away what a slow watcher has not seen.
-            while not self._closing and self._watchers.get(row.pk) is watchers:
-                stored.clear()
-                # In memory it may have ended before that is stored.
-                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
-                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
-                    for seq, event in page:
-                        yield seq, event
-                        if isinstance(event, ExecutionEnded):
-                            return
-                if is_over:
-                    return
-                await stored.wait()
-        finally:
-            watchers.remove(stored)
-            if not watchers and self._watchers.get(row.pk) is watchers:
-                del self._watchers[row.pk]
+        # In memory it may have ended before that is stored.
+        async for each in self._watchers.follow(row, from_seq, lambda: row.pk not in self._live):
+            yield each
 
     def attempts(self) -> set[asyncio.Task[Any]]:
         """All attempts under way."""
@@ -427,8 +412,7 @@ class LocalRuntime:
     def removed(self, pks: Iterable[int]) -> None:
         """To be told when executions were removed from the store: nobody shall wait for more of them."""
         for pk in pks:
-            for stored in self._watchers.pop(pk, ()):
-                stored.set()
+            self._watchers.dismiss(pk)
 
     # starting
 
@@ -463,39 +447,18 @@ class LocalRuntime:
         parent_address: str = "",
         depth: int = 0,
     ) -> _Live:
-        row = ExecutionRow(
-            pk=self._store.next_execution_pk(),
-            id=id,
-            workflow_id=start.workflow_id,
-            version=start.version,
-            digest=start.digest,
-            user_id=start.user_id,
-            mode=start.mode,
-            status=Status.RUNNING,
-            triggered_by=start.triggered_by,
-            created_at=now,
-            started_at=now,
-            idempotency_key=start.idempotency_key or None,
-            request_digest=start.request_digest,
-            parent_pk=parent.row.pk if parent else None,
+        row, started = birth(
+            start,
+            id,
+            self._store.next_execution_pk(),
+            now,
+            int.from_bytes(self._entropy(4), "big"),
+            parent=parent.row if parent else None,
             parent_address=parent_address,
-            root_pk=(parent.row.root_pk or parent.row.pk) if parent else None,
-            retried_from=start.retried_from,
-            priority=start.priority,
+            depth=depth,
         )
         group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
-        started = ExecutionStarted(
-            at=now,
-            execution_id=id,
-            seed=int.from_bytes(self._entropy(4), "big"),
-            input=start.input,
-            trigger=start.trigger,
-            reuse=start.reuse,
-            overrides=start.overrides,
-            only=start.only,
-            depth=depth or start.depth,
-        )
         try:
             self._take_in(live, started)
         except (TypeError, ValueError, OverflowError) as error:
@@ -617,16 +580,8 @@ class LocalRuntime:
             self._settled(live)
 
     def _status(self, live: _Live) -> Status:
-        state = live.state
-        if state.status:
-            return STATUS[state.status]
-        if not live.admitted:
-            return Status.NEW
-        if state.paused:
-            return Status.PAUSED
-        if live.tasks or live.held or live.yielding or not is_waiting(state):
-            return Status.RUNNING
-        return Status.WAITING
+        at_work = bool(live.tasks or live.held or live.yielding)
+        return status_of(live.state, admitted=live.admitted, at_work=at_work)
 
     def _commit(self, live: _Live, status: Status, more: Sequence[Write] = (), born: Sequence[_Live] = ()) -> None:
         """Stores the buffer, the row, and `more` in one transaction; then the `born` that are in it may live."""
@@ -667,15 +622,14 @@ class LocalRuntime:
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
         writes += self._snapshot(live)
         saved = self._tasks(live)
-        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None)
+        due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None) if saved else None
         writes += saved
 
         def done(error: Exception | None) -> bool:
             if error is None:
                 live.committing = False
                 _answer(waiting, None)
-                for stored in self._watchers.get(row.pk, ()):
-                    stored.set()
+                self._watchers.tell(row.pk)
                 if due is not None:
                     self._on_notice(due)
                 self._launch(live, held)
@@ -691,6 +645,8 @@ class LocalRuntime:
 
     def _tasks(self, live: _Live) -> list[SaveTask]:
         """What people see of the tasks that the leaving events are about."""
+        if not live.state.tasks:
+            return []
         changes, live.state.tasks = live.state.tasks, []
         now = self._clock.now_ms()
         return [saving(live.row, each, address(each.node, each.path), now) for each in changes]
@@ -945,17 +901,7 @@ class LocalRuntime:
         digest, version = await self._definitions.resolve_for(
             live.row.user_id, child.spec.workflow_id, child.spec.version
         )
-        mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
-        start = Start(
-            child.spec.workflow_id,
-            digest,
-            version,
-            live.row.user_id,
-            mode,
-            live.row.id,
-            child.spec.input,
-            priority=live.row.priority,
-        )
+        start = child_start(live.row, live.state, child, digest, version)
         return start, await self._definitions.plan(digest)
 
     async def _tell_parent(self, pk: int, address: str, result: ChildResult) -> None:
@@ -1020,9 +966,7 @@ class LocalRuntime:
         self._pump(live)
 
     async def ended(self, row: ExecutionRow) -> Ended:
-        """How an execution that has ended did so, from its journal."""
-        state = await self._replay(row)
-        return Ended(row.id, state.status, state.output, state.failure)
+        return await read_ended(self._store, self._blobs, await self._definitions.plan(row.digest), row)
 
     # memory
 
@@ -1106,11 +1050,6 @@ class LocalRuntime:
         events = await read_events(self._store, self._blobs, row.pk, seq + 1)
         machine.go_on(state, events)
         return _Live(row, state, seq + len(events), snapshot_seq=seq, snapshot_size=size, wake_at=row.wake_at)
-
-    async def _replay(self, row: ExecutionRow) -> State:
-        """The state that the whole journal leads to."""
-        plan = await self._definitions.plan(row.digest)
-        return machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
 
     # time
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from prometheus_client import Histogram
+
 from workflow_engine.core import metrics
 from workflow_engine.engine.events import AnyEvent, AttemptFailed, NodeSuspended
 from workflow_engine.engine.state import Perform
@@ -16,4 +20,10 @@ def attempted(task: Perform, outcome: AnyEvent, seconds: float) -> None:
             how = "suspended"
         case _:
             how = "succeeded"
-    metrics.ATTEMPT_SECONDS.labels(task.node.kind.type, how).observe(seconds)
+    _seconds(task.node.kind.type, how).observe(seconds)
+
+
+@cache
+def _seconds(type: str, how: str) -> Histogram:
+    """Looked up once, for it is asked at every step; there are as many as node types, thrice."""
+    return metrics.ATTEMPT_SECONDS.labels(type, how)

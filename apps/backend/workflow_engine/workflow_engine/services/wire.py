@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -277,7 +278,9 @@ def issue_to_proto(issue: Issue) -> pb.ValidationIssue:
 # node types
 
 
+@cache
 def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
+    """A node type never changes, and its schema takes a while: it is made once. Copy it before you change it."""
     shape: Shape = node.shape(node.example)
     return pb.NodeType(
         type=node.type,
