@@ -71,19 +71,10 @@ export function PaletteDialog({ onAdded }: { onAdded(id: string): void }) {
   );
 }
 
-/** What fits, the best first. Letters that only happen to be in order count when nothing fits better. */
-function best(types: NodeTypeJson[], query: string): NodeTypeJson[] {
-  const scored = types
-    .map((type) => ({ type, fit: score(`${type.name} ${type.type}`, query, [type.summary ?? ""]) }))
-    .filter(({ fit }) => fit > 0)
-    .sort((a, b) => b.fit - a.fit);
-  const least = (scored[0]?.fit ?? 0) > 0.2 ? 0.2 : 0;
-  return scored.filter(({ fit }) => fit > least).map(({ type }) => type);
-}
-
 function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJson): void }) {
   const t = useT();
   const store = useEditorStore();
+  const [search, setSearch] = useState("");
   const groups = useMemo(() => {
     const editor = store.getState();
     const doc = editor.history.doc;
@@ -106,7 +97,15 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       .filter((family) => made.has(family))
       .map((family) => [family, made.get(family) ?? []] as const);
   }, [store, place]);
-  const [query, setQuery] = useState("");
+  // What fits best stands first, of whatever family, so that Enter takes it.
+  const found = useMemo(
+    () =>
+      best(
+        groups.flatMap(([, types]) => types),
+        search,
+      ),
+    [groups, search],
+  );
   const item = (type: NodeTypeJson, family?: string) => (
     <Command.Item key={type.type} value={type.type ?? ""} onSelect={() => onChoose(type)}>
       <NodeIcon type={type.type ?? ""} />
@@ -117,21 +116,15 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       {family ? <span className="soft small">{t(FAMILIES[family] ?? family)}</span> : null}
     </Command.Item>
   );
-  const found = query.trim()
-    ? best(
-        groups.flatMap(([, types]) => types),
-        query,
-      )
-    : [];
   return (
     <Command label={t("Add a node")} loop shouldFilter={false}>
       <div className="palettehead">
         <Search aria-hidden />
-        <Command.Input placeholder={t("Search nodes…")} autoFocus value={query} onValueChange={setQuery} />
+        <Command.Input placeholder={t("Search nodes…")} autoFocus value={search} onValueChange={setSearch} />
       </div>
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
-        {query.trim()
+        {search.trim()
           ? found.map((type) => item(type, type.family))
           : groups.map(([family, types]) => (
               <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
@@ -141,6 +134,15 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       </Command.List>
     </Command>
   );
+}
+
+/** The types that fit what is searched for, the best first; of two that fit alike, the one with the shorter name. */
+function best(types: NodeTypeJson[], search: string): NodeTypeJson[] {
+  return types
+    .map((type) => ({ type, fit: score(`${type.name} ${type.type}`, search, [type.summary ?? ""]) }))
+    .filter(({ fit }) => fit > 0)
+    .sort((a, b) => b.fit - a.fit || (a.type.name ?? "").length - (b.type.name ?? "").length)
+    .map(({ type }) => type);
 }
 
 function ConnectList({ from, onDone }: { from: string; onDone(): void }) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from inspect import get_annotations
 from typing import Any
 
 from workflow_engine.engine.items import Failure, Item
@@ -194,9 +195,6 @@ def _integration(system: System, registry: Any, say: Words) -> it.Integration:
 
 
 def _credential_type(kind: type[CredentialKind], say: Words) -> it.CredentialType:
-    return it.CredentialType(
-        type=kind.type,
-        name=say(kind.title),
-        schema=to_struct(wire.ordered(say.schema(kind.model_json_schema()))),
-        is_oauth=kind.is_oauth,
-    )
+    # What a kind has of its own matters more than what all of them have.
+    schema = wire.ordered(say.schema(kind.model_json_schema()), first=get_annotations(kind))
+    return it.CredentialType(type=kind.type, name=say(kind.title), schema=to_struct(schema), is_oauth=kind.is_oauth)

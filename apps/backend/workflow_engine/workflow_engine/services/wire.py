@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from inspect import get_annotations
 from typing import Any, cast
@@ -304,21 +304,20 @@ def node_type_to_proto(node: Node[Parameters], say: Words = ENGLISH) -> pb.NodeT
 
 
 def form_schema(node: Node[Parameters], say: Words = ENGLISH) -> dict[str, Any]:
-    """The JSON Schema of a node's parameters, ready for a form. `literal` marks those in which braces are no
-    expression. What the node itself asks for comes before what it shares with its kind."""
-    schema = ordered(say.schema(node.parameters.model_json_schema()))
-    nearest = [name for cls in node.parameters.__mro__ for name in get_annotations(cls)]
-    schema.get("propertyOrder", []).sort(key=lambda name: nearest.index(name) if name in nearest else 0)
+    """The JSON Schema of a node's parameters; `literal` marks those in which braces are no expression. What the node
+    itself asks for comes before what it shares with its kind."""
+    schema = ordered(say.schema(node.parameters.model_json_schema()), first=get_annotations(node.parameters))
     for name in node.literals & schema.get("properties", {}).keys():
         schema["properties"][name]["literal"] = True
     return schema
 
 
-def ordered(schema: dict[str, Any]) -> dict[str, Any]:
-    """A Struct forgets in which order its keys came, so `propertyOrder` says it for every object."""
+def ordered(schema: dict[str, Any], first: Container[str] = ()) -> dict[str, Any]:
+    """The schema with `propertyOrder` for every object: a Struct forgets in which order its keys came. The properties
+    named `first` come before the others."""
     for part in (schema, *schema.get("$defs", {}).values()):
         if "properties" in part:
-            part["propertyOrder"] = list(part["properties"])
+            part["propertyOrder"] = sorted(part["properties"], key=lambda name: name not in first)
     return schema
 
 
