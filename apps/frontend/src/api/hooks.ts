@@ -43,7 +43,7 @@ export function useCall<M extends DescMethodUnary>(
 export function useChange<M extends DescMethodUnary>(
   method: M,
   stale: string[],
-  options: { done?(answer: Output<M>): void; quiet?: boolean } = {},
+  options: { done?(answer: Output<M>): void; failed?(): void; quiet?: boolean } = {},
 ) {
   const client = useQueryClient();
   return useMutation<Output<M>, Error, Input<M>>({
@@ -53,6 +53,7 @@ export function useChange<M extends DescMethodUnary>(
       await Promise.all(stale.map((name) => client.invalidateQueries({ queryKey: [name] })));
     },
     onError: (error) => {
+      options.failed?.();
       if (!options.quiet) toast("red", error.message);
     },
   });

@@ -133,7 +133,9 @@ function TriggerDialog({ trigger, onClose }: { trigger: TriggerJson; onClose(): 
   });
   const backfill = useChange(triggers.backfillTrigger, ["ListTriggerEvents"], {
     done: (answer) => {
-      toast("green", t("{count} executions started", { count: answer.started ?? 0 }));
+      toast("green", t("{count} executions started", { count: answer.started ?? 0 }), {
+        text: answer.skipped ? t("{count} ticks have started nothing", { count: answer.skipped }) : "",
+      });
       setTab("events");
     },
   });

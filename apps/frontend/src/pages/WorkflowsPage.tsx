@@ -10,7 +10,7 @@ import {
   Trash2,
   Workflow,
 } from "lucide-react";
-import { useDeferredValue, useRef, useState } from "react";
+import { lazy, Suspense, useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type WorkflowJson, workflows } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
@@ -18,7 +18,10 @@ import { call } from "~/api/transport";
 import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
 import { ago } from "./format";
-import { GenerateDialog } from "./GenerateDialog";
+
+const GenerateDialog = lazy(() =>
+  import("./GenerateDialog").then((module) => ({ default: module.GenerateDialog })),
+);
 
 export function WorkflowsPage() {
   const { t, language } = useWords();
@@ -236,7 +239,11 @@ export function WorkflowsPage() {
         busy={create.isPending}
         onCreate={(name) => create.mutate({ name })}
       />
-      <GenerateDialog open={generating} onClose={() => setGenerating(false)} />
+      {generating ? (
+        <Suspense>
+          <GenerateDialog onClose={() => setGenerating(false)} />
+        </Suspense>
+      ) : null}
       <Dialog
         open={deleting !== undefined}
         onClose={() => setDeleting(undefined)}

@@ -193,6 +193,6 @@ def _integration(system: System, registry: Any) -> it.Integration:
 
 
 def _credential_type(kind: type[CredentialKind]) -> it.CredentialType:
-    return it.CredentialType(
-        type=kind.type, name=kind.title, schema=to_struct(kind.model_json_schema()), is_oauth=kind.is_oauth
-    )
+    # What a kind has of its own matters more than what all of them have.
+    schema = wire.ordered(kind.model_json_schema(), first=kind.__annotations__)
+    return it.CredentialType(type=kind.type, name=kind.title, schema=to_struct(schema), is_oauth=kind.is_oauth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -302,14 +302,19 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
 
 
 def form_schema(node: Node[Parameters]) -> dict[str, Any]:
-    """The JSON Schema of a node's parameters. A Struct forgets in which order its keys came, so `propertyOrder` says it
-    for every object; `literal` marks parameters in which braces are no expression."""
-    schema = node.parameters.model_json_schema()
-    for part in (schema, *schema.get("$defs", {}).values()):
-        if "properties" in part:
-            part["propertyOrder"] = list(part["properties"])
+    """The JSON Schema of a node's parameters; `literal` marks those in which braces are no expression."""
+    schema = ordered(node.parameters.model_json_schema())
     for name in node.literals & schema.get("properties", {}).keys():
         schema["properties"][name]["literal"] = True
+    return schema
+
+
+def ordered(schema: dict[str, Any], first: Container[str] = ()) -> dict[str, Any]:
+    """The schema with `propertyOrder` for every object: a Struct forgets in which order its keys came. The properties
+    named `first` come before the others."""
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["propertyOrder"] = sorted(part["properties"], key=lambda name: name not in first)
     return schema
 
 
