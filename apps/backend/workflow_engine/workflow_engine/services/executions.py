@@ -114,12 +114,16 @@ class Executions:
         self, request: ex.GetExecutionStatusRequest, context: Any
     ) -> ex.GetExecutionStatusResponse:
         execution = await self._execution(request.execution_id, summary_only=request.summary_only)
-        return ex.GetExecutionStatusResponse(
+        response = ex.GetExecutionStatusResponse(
             success=True,
             message=ex.ExecutionStatus.Name(execution.status),
             execution=execution,
             status=execution.status,
         )
+        if request.with_definition:
+            stored = await asyncio.to_thread(self.backend.store.definition, execution.definition_digest)
+            response.definition.ParseFromString(stored or b"")
+        return response
 
     async def WaitExecution(self, request: ex.WaitExecutionRequest, context: Any) -> ex.WaitExecutionResponse:
         timeout = request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else DEFAULT_WAIT
