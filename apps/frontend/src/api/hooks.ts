@@ -9,6 +9,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
+import { useWords } from "~/i18n";
 import { toast } from "~/ui";
 import { workflows } from "./contract";
 import { ApiError, call, type Input, type Output } from "./transport";
@@ -61,9 +62,10 @@ export function useChange<M extends DescMethodUnary>(
 
 /** Node types change only when the server does. */
 export function useNodeTypes() {
+  const { tag } = useWords();
   return useQuery({
-    queryKey: ["ListNodeTypes"],
-    queryFn: () => call(workflows.listNodeTypes, {}),
+    queryKey: ["ListNodeTypes", tag],
+    queryFn: () => call(workflows.listNodeTypes, { language: tag }),
     staleTime: Number.POSITIVE_INFINITY,
     select: (answer) => answer.nodeTypes ?? [],
   });

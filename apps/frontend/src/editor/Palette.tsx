@@ -106,13 +106,14 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       ),
     [groups, search],
   );
-  const item = (type: NodeTypeJson) => (
+  const item = (type: NodeTypeJson, family?: string) => (
     <Command.Item key={type.type} value={type.type ?? ""} onSelect={() => onChoose(type)}>
       <NodeIcon type={type.type ?? ""} />
       <div className="col grow" style={{ gap: 0 }}>
         <span className="strong clip">{type.name}</span>
         <span className="soft small clip">{type.summary}</span>
       </div>
+      {family ? <span className="soft small">{t(FAMILIES[family] ?? family)}</span> : null}
     </Command.Item>
   );
   return (
@@ -124,10 +125,10 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
         {search.trim()
-          ? found.map(item)
+          ? found.map((type) => item(type, type.family))
           : groups.map(([family, types]) => (
               <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
-                {types.map(item)}
+                {types.map((type) => item(type))}
               </Command.Group>
             ))}
       </Command.List>

@@ -138,7 +138,7 @@ interface ValueProps {
 function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
   const t = useT();
   const { root, expressions, wrong, readOnly, preview } = use(Form);
-  const kind = kindOf(spec.schema, root);
+  const kind = kindOf(spec.schema, root, spec.name);
   const takesText = kind.kind === "text" || kind.kind === "any";
   // A yes or no that is neither by default is meant to be worked out.
   const isCondition = kind.kind === "flag" && fallback === null && typeof value !== "boolean";
@@ -311,7 +311,10 @@ function Value({
           }
           options={[
             ...(now === undefined || now === null ? [{ value: "", label: t("Choose…") }] : []),
-            ...kind.options.map((option) => ({ value: String(option), label: labelOf(String(option)) })),
+            ...kind.options.map((option) => ({
+              value: String(option),
+              label: kind.labels[String(option)] ?? labelOf(String(option)),
+            })),
           ]}
         />
       );
@@ -367,7 +370,7 @@ function Value({
             }}
             options={kind.variants.map((variant, at) => ({
               value: String(at),
-              label: labelOf(variant.label),
+              label: variant.label,
             }))}
           />
           {chosen && fieldsOf(chosen.schema, root).some((field) => field.name !== kind.discriminator) ? (

@@ -287,6 +287,7 @@ export default {
   Notification: "通知",
   Now: "当前",
   Number: "编号",
+  Off: "已停用",
   On: "对象",
   "Once for each item": "每个数据项运行一次",
   "Once over all items": "对所有数据项运行一次",

@@ -5,7 +5,7 @@ import { type CredentialJson, type CredentialTypeJson, integrations } from "~/ap
 import { queries, useCall, useChange } from "~/api/hooks";
 import { SchemaForm } from "~/forms/SchemaForm";
 import type { Schema } from "~/forms/schema";
-import { useT } from "~/i18n";
+import { useWords } from "~/i18n";
 import { Button, Dialog, Field, Input, Loading, messageOf, Notice, Problem, Select, toast } from "~/ui";
 import { connect, grantOf, openWindow } from "./grant";
 
@@ -21,8 +21,8 @@ export function CredentialDialog({
   onClose(): void;
   onDone(credential: CredentialJson): void;
 }) {
-  const t = useT();
-  const list = useCall(integrations.listIntegrations, {});
+  const { t, tag } = useWords();
+  const list = useCall(integrations.listIntegrations, { language: tag });
   const options = useMemo(() => {
     const made = new Map<string, CredentialTypeJson & { of: string }>();
     for (const integration of list.data?.integrations ?? [])

@@ -10,9 +10,9 @@ import { ago } from "./format";
 import { connect, grantOf, openWindow } from "./grant";
 
 export default function CredentialsPage() {
-  const { t, language } = useWords();
+  const { t, tag, language } = useWords();
   const list = useCall(integrations.listCredentials, { limit: 500 });
-  const kinds = useCall(integrations.listIntegrations, {});
+  const kinds = useCall(integrations.listIntegrations, { language: tag });
   const [editing, setEditing] = useState<CredentialJson | "new">();
   const [deleting, setDeleting] = useState<CredentialJson>();
   const types = new Map(

@@ -10,6 +10,7 @@ from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import StartChild, State
 from workflow_engine.models.writes import ExecutionRow, Status
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
+from workflow_engine.runtime.measures import beneath
 from workflow_engine.utils.json import dumps
 
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
@@ -58,6 +59,7 @@ def birth(
         overrides=start.overrides,
         only=start.only,
         depth=depth or start.depth,
+        trace=start.trace,
     )
     return row, started
 
@@ -73,6 +75,7 @@ def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: s
         triggered_by=parent.id,
         input=child.spec.input,
         priority=parent.priority,
+        trace=beneath(parent.id, state.trace),
     )
 
 

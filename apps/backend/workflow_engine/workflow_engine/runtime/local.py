@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from workflow_engine.core import metrics
+from workflow_engine.core import metrics, spans
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -60,6 +59,7 @@ from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now, storable
 from workflow_engine.nodes.spec import NodeFailure
+from workflow_engine.runtime import measures
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.background import Background, delay, insist
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
@@ -81,7 +81,7 @@ from workflow_engine.runtime.journal import (
     status_of,
 )
 from workflow_engine.runtime.keys import Key, Keys, same_request, unknown_starts
-from workflow_engine.runtime.measures import attempted
+from workflow_engine.runtime.measures import Attempting
 from workflow_engine.runtime.sleepers import Sleepers
 from workflow_engine.runtime.trial import try_node
 
@@ -489,6 +489,8 @@ class LocalRuntime:
                     pure = True
                     given = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
                     outcome, data = storable(task, given)
+                    if spans.active is not None:
+                        measures.performed(live.row.id, live.row.workflow_id, state.trace, task, outcome, now)
                     machine.apply(state, outcome)
                     self._record(live, data)
                 else:
@@ -705,12 +707,13 @@ class LocalRuntime:
 
     async def _attempt(self, live: _Live, task: Perform) -> None:
         try:
-            context = self._context(live, self._clock.now_ms())
+            row, now = live.row, self._clock.now_ms()
+            context = self._context(live, now)
+            attempting = Attempting(row.id, row.workflow_id, live.state.trace, task, now)
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
-            began = time.perf_counter()
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
-            attempted(task, outcome, time.perf_counter() - began)
+            attempting.over(outcome)
         finally:
             if live.tasks.get(task.key) is asyncio.current_task():
                 del live.tasks[task.key]
@@ -886,6 +889,7 @@ class LocalRuntime:
             return
         self._forget(live)
         metrics.ENDED.labels(state.status).inc()
+        measures.ended(row, state)
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
         self.on_end()
