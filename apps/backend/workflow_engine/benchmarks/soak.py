@@ -221,6 +221,8 @@ async def soak(where: Place, wanted: int, samples: list[Sample]) -> Soak:
             # What sleeps has three hours left.
             await asyncio.to_thread(write_offset, offset, round((DAYS + 0.25) * 24 * HOUR))
             await settled(work)
+            log = (where.folder / "server.log").read_text(errors="replace").splitlines()
+            work.faults += [line for line in log if '"level": "error"' in line]
             return work
     finally:
         await asyncio.to_thread(server.terminate)
