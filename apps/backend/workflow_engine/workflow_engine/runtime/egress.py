@@ -24,6 +24,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.tracing import going_out
 from workflow_engine.nodes.context import Certificates, HttpResponse, Login
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime.certificates import Contexts
@@ -329,12 +330,15 @@ class EgressClient:
         remaining = hop.deadline - time.monotonic()
         if remaining <= 0:
             raise hop.timed_out()
+        headers = hop.headers
+        if (trace := going_out()) and "traceparent" not in headers:
+            headers = CIMultiDict(headers, traceparent=trace)
         tls = self._contexts.of(hop.certificates, verify=hop.verify_tls) if hop.certificates else hop.verify_tls
         try:
             return await session.request(
                 hop.method,
                 hop.url,
-                headers=hop.headers,
+                headers=headers,
                 data=hop.body,
                 timeout=aiohttp.ClientTimeout(total=remaining),
                 allow_redirects=False,

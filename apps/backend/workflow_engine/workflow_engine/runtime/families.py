@@ -1,10 +1,6 @@
-"""How executions begin, which come out of others or of the same request, and whose limits they come under: alike in
-every runtime.
-"""
+"""How executions begin, which come out of others, and whose limits they come under: alike in every runtime."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
 
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import ChildResult, ChildSpec, ExecutionEnded, ExecutionStarted
@@ -14,10 +10,9 @@ from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import StartChild, State
 from workflow_engine.models.writes import ExecutionRow, Status
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
+from workflow_engine.runtime.measures import beneath
 from workflow_engine.utils.json import dumps
 
-Key = tuple[str, str]
-"""A workflow and an idempotency key."""
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
 """Numbers of engine.v1.ExecutionMode."""
 
@@ -64,6 +59,7 @@ def birth(
         overrides=start.overrides,
         only=start.only,
         depth=depth or start.depth,
+        trace=start.trace,
     )
     return row, started
 
@@ -79,6 +75,7 @@ def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: s
         triggered_by=parent.id,
         input=child.spec.input,
         priority=parent.priority,
+        trace=beneath(parent.id, state.trace),
     )
 
 
@@ -104,42 +101,6 @@ def error_children(row: ExecutionRow, plan: Plan, event: ExecutionEnded) -> list
     item = failure_item(Ended(row.id, event.status, [], event.failure), row.workflow_id)
     spec = ChildSpec(id=f"{row.id}.error", workflow_id=plan.error_workflow, input=[item])
     return [StartChild(machine.EXECUTION, spec, detached=True)]
-
-
-def same_request(start: Start, row: ExecutionRow) -> str:
-    """The execution that the idempotency key of `start` made before. Raises RuntimeFailure for another request."""
-    if row.request_digest != start.request_digest:
-        raise _reused(start)
-    return row.id
-
-
-def _reused(start: Start) -> RuntimeFailure:
-    return RuntimeFailure(
-        "IDEMPOTENCY_KEY_REUSED",
-        f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-    )
-
-
-def unknown_starts(starts: Sequence[Start], known: Mapping[Key, ExecutionRow]) -> tuple[list[Start], list[int | str]]:
-    """Those of a batch that are to be started, and for each of the batch its place among them, or the execution that
-    its idempotency key made before. Raises RuntimeFailure for another request under the same key.
-    """
-    fresh: list[Start] = []
-    places: list[int | str] = []
-    by_key: dict[Key, int] = {}
-    for start in starts:
-        key = (start.workflow_id, start.idempotency_key)
-        if key in known:
-            places.append(same_request(start, known[key]))
-            continue
-        place = by_key.get(key, len(fresh)) if start.idempotency_key else len(fresh)
-        if place == len(fresh):
-            fresh.append(start)
-            by_key[key] = place
-        elif fresh[place].request_digest != start.request_digest:
-            raise _reused(start)
-        places.append(place)
-    return fresh, places
 
 
 def child_result(ended: Ended) -> ChildResult:

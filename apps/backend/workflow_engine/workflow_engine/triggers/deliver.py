@@ -20,6 +20,7 @@ import msgspec
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.tracing import kept
 from workflow_engine.engine.events import CancelRequested, ExecutionStarted
 from workflow_engine.engine.expressions import ExpressionError, ExpressionErrors, Scope
 from workflow_engine.engine.items import Item, Items
@@ -390,6 +391,7 @@ class Deliveries:
             trigger=trigger.row.node_id,
             priority=(await self._definitions.plan(trigger.digest)).priority,
             execution_id=id,
+            trace=kept(_caller(items)),
             along=along,
         )
 
@@ -571,3 +573,10 @@ def _short(delivery_id: str) -> str:
     if len(clean) <= LONGEST_ID:
         return clean
     return "sha256:" + hashlib.sha256(delivery_id.encode()).hexdigest()
+
+
+def _caller(items: Items) -> str:
+    """The `traceparent` among the headers of what came, a call or a message; they are kept with it, so it is too."""
+    headers = items[0].json.get("headers") if items else None
+    found = headers.get("traceparent") if isinstance(headers, dict) else None
+    return found if isinstance(found, str) else ""

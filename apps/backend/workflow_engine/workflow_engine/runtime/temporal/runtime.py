@@ -28,8 +28,8 @@ from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnava
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.families import same_request, unknown_starts
 from workflow_engine.runtime.journal import Watchers, read_ended
+from workflow_engine.runtime.keys import same_request, unknown_starts
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
 from workflow_engine.runtime.temporal.handover import HandOver

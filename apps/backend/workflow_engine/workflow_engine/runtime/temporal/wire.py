@@ -71,6 +71,7 @@ class Attempt(msgspec.Struct, array_like=True):
     journal: Batch | None = None
     """To be stored on the way: it saves a round of its own."""
     user_id: str = ""
+    trace: str = ""
 
 
 class Attempted(msgspec.Struct, array_like=True):

@@ -53,6 +53,7 @@ from workflow_engine.models.writes import Status
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.proto import workflow_pb2 as pb
+from workflow_engine.runtime import measures
 from workflow_engine.runtime.contract import Ended, RuntimeFailure
 from workflow_engine.runtime.families import child_result, child_start, error_children
 from workflow_engine.runtime.journal import status_of
@@ -254,7 +255,11 @@ class ExecutionWorkflow:
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
                     pure = True
-                    outcome = run_now(perform(self.state, task, self._context(), _now))
+                    context = self._context()
+                    outcome = run_now(perform(self.state, task, context, _now))
+                    if not workflow.unsafe.is_replaying():
+                        row = self.row
+                        measures.performed(row.id, row.workflow_id, self.state.trace, task, outcome, context.now)
                     machine.apply(self.state, outcome)
                     self._record(outcome)
                 else:
@@ -371,6 +376,7 @@ class ExecutionWorkflow:
             seen=list(_seen(state, node, key[1])),
             journal=journal,
             user_id=row.user_id,
+            trace=state.trace,
         )
 
     # families
@@ -520,6 +526,8 @@ class ExecutionWorkflow:
         self.alarm = self.lag = None
         await workflow.wait_condition(lambda: not self.tasks)
         await self._store_all()
+        if not workflow.unsafe.is_replaying():
+            measures.ended(self.row, self.state)
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.begin.parent:
             ended = Ended(self.row.id, self.state.status, self.state.output, self.state.failure)
