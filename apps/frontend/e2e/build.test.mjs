@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
+import { create, drag, idOf, leave, node, saved, showAll, write } from "./hands.mjs";
 import { browser, engine, page, peer, shot } from "./world.mjs";
 
 let chromium;
@@ -33,48 +34,6 @@ after(async () => {
 });
 
 afterEach((test) => shot(context, test.name));
-
-async function create(on, name) {
-  await on.getByRole("button", { name: "New workflow" }).first().click();
-  await on.getByLabel("Name").fill(name);
-  await on.getByRole("button", { name: "Create" }).click();
-  await on.locator(".node").first().waitFor();
-}
-
-const id = (on) => new URL(on.url()).pathname.split("/")[2];
-const saved = (on) => on.getByRole("status").filter({ hasText: "Saved" }).waitFor();
-const node = (on, name) => on.locator(".node", { has: on.getByText(name, { exact: true }) });
-
-/** Writes into a field of the inspector, whatever kind of editor it has. */
-async function write(on, label, text) {
-  const field = on.locator(".inspector").getByLabel(label, { exact: true });
-  await field.click();
-  await on.keyboard.press("Control+a");
-  await on.keyboard.insertText(text);
-}
-
-/** Out of the suggestions, out of the field, out of the node. */
-async function leave(on) {
-  const inspector = on.locator(".inspector");
-  for (let turn = 0; turn < 4 && (await inspector.count()) > 0; turn++) {
-    await on.keyboard.press("Escape");
-    await on.waitForTimeout(60);
-  }
-  await inspector.waitFor({ state: "detached" });
-}
-
-async function drag(on, from, to) {
-  const a = await from.boundingBox();
-  const b =
-    "x" in to
-      ? to
-      : await to.boundingBox().then((box) => ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }));
-  await on.mouse.move(a.x + a.width / 2, a.y + a.height / 2);
-  await on.mouse.down();
-  await on.mouse.move((a.x + b.x) / 2, (a.y + b.y) / 2, { steps: 6 });
-  await on.mouse.move(b.x, b.y, { steps: 6 });
-  await on.mouse.up();
-}
 
 describe("building with the mouse", () => {
   let on;
@@ -116,8 +75,7 @@ describe("building with the mouse", () => {
     await on.keyboard.press("Escape");
     await on.keyboard.press("l");
     await on.waitForTimeout(500);
-    await on.getByRole("button", { name: "Show all" }).click();
-    await on.waitForTimeout(400);
+    await showAll(on);
     await drag(
       on,
       node(on, "If").locator('[data-handleid="false"]'),
@@ -125,7 +83,7 @@ describe("building with the mouse", () => {
     );
     await on.locator(".react-flow__edge").nth(3).waitFor();
     await saved(on);
-    const { workflow } = await server.api("GET", `/v1/workflows/${id(on)}`);
+    const { workflow } = await server.api("GET", `/v1/workflows/${idOf(on)}`);
     assert.deepEqual(
       workflow.connections.map((link) => `${link.fromNode}.${link.fromPort}>${link.toNode}`).sort(),
       ["http_request.main>if", "if.false>no_op", "if.true>set", "start.main>http_request"],
@@ -194,8 +152,7 @@ describe("building with the mouse", () => {
 
   it("takes edits back and makes them again", async () => {
     // Panels have come and gone, and the view has followed them.
-    await on.getByRole("button", { name: "Show all" }).click();
-    await on.waitForTimeout(400);
+    await showAll(on);
     await node(on, "No operation").click();
     await on.keyboard.press("Delete");
     assert.equal(await on.locator(".node").count(), 4);
@@ -208,8 +165,7 @@ describe("building with the mouse", () => {
   });
 
   it("publishes, changes, sees the difference and goes back", async () => {
-    await on.getByRole("button", { name: "Show all" }).click();
-    await on.waitForTimeout(400);
+    await showAll(on);
     await on.getByRole("button", { name: "Publish" }).click();
     await on.getByLabel("What changed").fill("The first one");
     await on.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
@@ -221,7 +177,7 @@ describe("building with the mouse", () => {
     await on.locator(".diffline .is", { hasText: "> 90" }).waitFor();
     await on.getByRole("button", { name: "Roll back" }).click();
     await on.getByText("The draft is the old version again").first().waitFor();
-    const { workflow } = await server.api("GET", `/v1/workflows/${id(on)}`);
+    const { workflow } = await server.api("GET", `/v1/workflows/${idOf(on)}`);
     const condition = workflow.nodes.find((each) => each.id === "if").parameters.condition;
     assert.match(condition, /> 60/);
     assert.deepEqual(on.mistakes, []);

@@ -1,6 +1,7 @@
 // A person signs in, a webhook comes, somebody approves, and the assistant adds a step.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { asked, create, idOf, leave, saved, write } from "./hands.mjs";
 import { browser, engine, model, page, shot } from "./world.mjs";
 
 const EMAIL = "ada@example.com";
@@ -26,26 +27,6 @@ after(async () => {
 });
 
 afterEach((test) => shot(context, test.name));
-
-const saved = () => on.getByRole("status").filter({ hasText: "Saved" }).waitFor();
-const id = () => new URL(on.url()).pathname.split("/")[2];
-
-/** What the signed-in page would ask. */
-async function asked(verb, path, body) {
-  return on.evaluate(
-    async ([verb, path, body]) => {
-      const me = await (await fetch("/v1/auth/me")).json();
-      const answer = await fetch(path, {
-        method: verb,
-        headers: { "content-type": "application/json", "x-csrf-token": me.csrfToken },
-        body: body === null ? undefined : JSON.stringify(body),
-      });
-      if (!answer.ok) throw new Error(await answer.text());
-      return answer.json();
-    },
-    [verb, path, body ?? null],
-  );
-}
 
 describe("a server with users", () => {
   it("lets nobody in without a password", async () => {
@@ -81,9 +62,7 @@ describe("a server with users", () => {
 
   it("is published with a webhook; a call starts it, and an answer in the inbox finishes it", async () => {
     await on.goto(`${server.url}/`);
-    await on.getByRole("button", { name: "New workflow" }).first().click();
-    await on.getByLabel("Name").fill("Refunds");
-    await on.getByRole("button", { name: "Create" }).click();
+    await create(on, "Refunds");
     await on.locator(".node").first().click();
     await on.keyboard.press("Delete");
     await on.keyboard.press("a");
@@ -92,10 +71,10 @@ describe("a server with users", () => {
       .getByRole("option", { name: /^Webhook/ })
       .first()
       .click();
-    await write("Path", "refunds");
-    await leave();
+    await write(on, "Path", "refunds");
+    await leave(on);
     await on.locator('.node[data-node="webhook"]').click();
-    await saved();
+    await saved(on);
     // The draft listens once, before anything is published.
     await on.getByRole("button", { name: "Listen for a test call" }).click();
     const test = (await on.locator(".testurl").textContent()).trim();
@@ -112,8 +91,8 @@ describe("a server with users", () => {
       .getByRole("option", { name: /^Approval/ })
       .first()
       .click();
-    await write("Title", "Refund {{ json.body.order }}?");
-    await saved();
+    await write(on, "Title", "Refund {{ json.body.order }}?");
+    await saved(on);
     await on.getByRole("button", { name: "Publish" }).click();
     await on.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
     await on.getByText("Version 1 is live").first().waitFor();
@@ -141,7 +120,7 @@ describe("a server with users", () => {
   });
 
   it("adds the step that the assistant is asked for, once a person has looked at it", async () => {
-    const { workflow } = await asked("POST", "/v1/workflows", {
+    const { workflow } = await asked(on, "POST", "/v1/workflows", {
       name: "Orders",
       workflow: {
         nodes: [
@@ -199,8 +178,8 @@ describe("a server with users", () => {
     await review.locator("label", { hasText: "leave" }).first().getByRole("checkbox").uncheck();
     assert.equal(await on.locator('.node[data-node="leave"]').count(), 0);
     await review.getByRole("button", { name: "Accept 2" }).click();
-    await saved();
-    const stored = await asked("GET", `/v1/workflows/${id()}`);
+    await saved(on);
+    const stored = await asked(on, "GET", `/v1/workflows/${idOf(on)}`);
     assert.deepEqual(
       stored.workflow.nodes.map((node) => node.id),
       ["start", "check", "call"],
@@ -228,16 +207,3 @@ describe("a server with users", () => {
     assert.deepEqual(on.mistakes, []);
   });
 });
-
-async function write(label, text) {
-  await on.locator(".inspector").getByLabel(label, { exact: true }).click();
-  await on.keyboard.press("Control+a");
-  await on.keyboard.insertText(text);
-}
-
-async function leave() {
-  for (let turn = 0; turn < 4 && (await on.locator(".inspector").count()) > 0; turn++) {
-    await on.keyboard.press("Escape");
-    await on.waitForTimeout(60);
-  }
-}

@@ -159,7 +159,7 @@ const VIEWS = {
     "Nightly",
     async (on) => {
       await on.locator("tbody button").first().click();
-      await on.locator(".ticks .badge").first().waitFor();
+      await on.locator(".ticks li").first().waitFor();
     },
   ],
   credentials: () => ["/credentials", "Shop API"],

@@ -65,7 +65,7 @@ describe("a form from a schema", () => {
   });
 
   it("finds what each field is, behind null and references", () => {
-    expect(kind("method")).toEqual({ kind: "choice", options: ["GET", "POST"] });
+    expect(kind("method")).toMatchObject({ kind: "choice", options: ["GET", "POST"] });
     expect(kind("url")).toMatchObject({ kind: "text", multiline: false });
     expect(kind("timeout_seconds")).toMatchObject({ kind: "number", min: 0 });
     expect(kind("proxy")).toMatchObject({ kind: "text" });
@@ -77,7 +77,7 @@ describe("a form from a schema", () => {
   it("offers the variants that a field tells apart", () => {
     const body = kind("body");
     if (body.kind !== "variants") throw new Error(body.kind);
-    expect(body.variants.map((variant) => variant.label)).toEqual(["none", "json"]);
+    expect(body.variants.map((variant) => variant.label)).toEqual(["None", "JSON"]);
     expect(variantIndex(body, { kind: "json", value: 1 })).toBe(1);
     expect(variantIndex(body, undefined)).toBe(0);
     expect(blank(body.variants[1]?.schema ?? {}, schema)).toEqual({ kind: "json", value: "" });
@@ -107,5 +107,13 @@ describe("a form from a schema", () => {
   it("names fields as people do", () => {
     expect(labelOf("verify_tls")).toBe("Verify TLS");
     expect(labelOf("memory_mib", { title: "Memory Mib" })).toBe("Memory MiB");
+    expect(labelOf("message.send")).toBe("Message: send");
+    expect(labelOf("vat", { title: "VAT number" })).toBe("VAT number");
+  });
+
+  it("calls values what the schema calls them, and knows a long text by its name in any language", () => {
+    const choice = kindOf({ enum: ["sum", "max"], labels: { sum: "求和" } }, {});
+    expect(choice).toMatchObject({ kind: "choice", labels: { sum: "求和" } });
+    expect(kindOf({ type: "string", title: "消息" }, {}, "message")).toMatchObject({ multiline: true });
   });
 });

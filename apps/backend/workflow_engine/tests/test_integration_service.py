@@ -348,6 +348,9 @@ class TestTools:
             properties = struct_to_dict(kinds[kind].schema)["properties"]
             assert properties[secret]["writeOnly"] is True
         assert "writeOnly" not in struct_to_dict(kinds["http_basic"].schema)["properties"]["username"]
+        order = struct_to_dict(kinds["oauth2"].schema)["propertyOrder"]
+        assert order[:4] == ["provider", "grant", "client_id", "client_secret"]
+        assert order[-1] == "test_url", "a form shows what is peculiar to the kind first"
 
     async def test_services_are_integrations_with_their_own_nodes_and_accounts(
         self, sqlite_service: Integrations

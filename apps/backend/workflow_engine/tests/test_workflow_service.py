@@ -105,6 +105,16 @@ class TestTheMainJob:
             "all": "SUCCEEDED",
         }
 
+    async def test_an_execution_shows_what_it_ran_whatever_became_of_the_workflow(self, sqlite_client: Client) -> None:
+        workflow = await sqlite_client.create(BRANCHES)
+        execution = await sqlite_client.run(workflow.id, {"total": 500})
+        await sqlite_client.stub.DeleteWorkflow(ws.DeleteWorkflowRequest(workflow_id=workflow.id))
+        request = ex.GetExecutionStatusRequest(execution_id=execution.id, with_definition=True)
+        ran = (await sqlite_client.stub.GetExecutionStatus(request)).definition
+        assert [node.id for node in ran.nodes] == ["start", "check", "big", "small", "all"]
+        request.with_definition = False
+        assert not (await sqlite_client.stub.GetExecutionStatus(request)).HasField("definition")
+
     async def test_a_workflow_without_nodes_can_run(self, sqlite_client: Client) -> None:
         workflow = await sqlite_client.create(EMPTY)
         assert [node.type for node in workflow.nodes] == ["trigger.manual"]

@@ -23,8 +23,8 @@ def teller(store: Store) -> Callable[[str], asyncio.Future[None]]:
     return tell
 
 
-async def join(store: Store, triggers: Triggers, stack: AsyncExitStack) -> None:
-    """Takes part; `stack` leaves again."""
+async def join(store: Store, triggers: Triggers, on_lead: Callable[[], None], stack: AsyncExitStack) -> None:
+    """Takes part; `stack` leaves again. `on_lead` is called when this server becomes the leader."""
     hearing: set[asyncio.Task[None]] = set()
 
     def heard(workflow_id: str | None) -> None:
@@ -35,6 +35,11 @@ async def join(store: Store, triggers: Triggers, stack: AsyncExitStack) -> None:
     notices = Notices(store.url, {CHANNEL: heard})
     await notices.open()
     stack.push_async_callback(notices.close)
-    leadership = Leadership(store.url, triggers.lead, triggers.follow)
+
+    async def lead() -> None:
+        on_lead()
+        await triggers.lead()
+
+    leadership = Leadership(store.url, lead, triggers.follow)
     leadership.open()
     stack.push_async_callback(leadership.close)

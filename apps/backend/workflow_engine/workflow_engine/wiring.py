@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from workflow_engine.core import spans
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
 from workflow_engine.core.metrics import served
@@ -25,6 +26,7 @@ from workflow_engine.runtime.egress import EgressClient
 from workflow_engine.runtime.embedding import LocalEmbedder
 from workflow_engine.runtime.endings import StoredEndings
 from workflow_engine.runtime.files import FolderFiles
+from workflow_engine.runtime.measures import notice_slow
 from workflow_engine.runtime.s3_blobs import S3Blobs
 from workflow_engine.runtime.sandbox import ProcessSandbox
 from workflow_engine.runtime.vault import Vault
@@ -101,6 +103,9 @@ def world(settings: Settings, store: Store, registry: Registry, clock: Clock, st
     """The world behind `store`; `stack` closes what it opens."""
     if settings.metrics_port is not None:
         stack.enter_context(served(settings.metrics_host, settings.metrics_port))
+    if (traces := spans.begin()) is not None:
+        stack.push_async_callback(traces.close)
+    notice_slow(settings)
     http = EgressClient(allow=settings.egress_allow)
     stack.push_async_callback(http.close)
     embedder = LocalEmbedder()

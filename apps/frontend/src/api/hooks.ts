@@ -9,6 +9,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
+import { useWords } from "~/i18n";
 import { toast } from "~/ui";
 import { workflows } from "./contract";
 import { ApiError, call, type Input, type Output } from "./transport";
@@ -43,7 +44,7 @@ export function useCall<M extends DescMethodUnary>(
 export function useChange<M extends DescMethodUnary>(
   method: M,
   stale: string[],
-  options: { done?(answer: Output<M>): void; quiet?: boolean } = {},
+  options: { done?(answer: Output<M>): void; failed?(): void; quiet?: boolean } = {},
 ) {
   const client = useQueryClient();
   return useMutation<Output<M>, Error, Input<M>>({
@@ -53,6 +54,7 @@ export function useChange<M extends DescMethodUnary>(
       await Promise.all(stale.map((name) => client.invalidateQueries({ queryKey: [name] })));
     },
     onError: (error) => {
+      options.failed?.();
       if (!options.quiet) toast("red", error.message);
     },
   });
@@ -60,9 +62,10 @@ export function useChange<M extends DescMethodUnary>(
 
 /** Node types change only when the server does. */
 export function useNodeTypes() {
+  const { tag } = useWords();
   return useQuery({
-    queryKey: ["ListNodeTypes"],
-    queryFn: () => call(workflows.listNodeTypes, {}),
+    queryKey: ["ListNodeTypes", tag],
+    queryFn: () => call(workflows.listNodeTypes, { language: tag }),
     staleTime: Number.POSITIVE_INFINITY,
     select: (answer) => answer.nodeTypes ?? [],
   });

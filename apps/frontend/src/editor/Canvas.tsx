@@ -240,7 +240,7 @@ export function Canvas() {
       snapToGrid
       snapGrid={[8, 8]}
       fitView
-      fitViewOptions={{ maxZoom: 1, padding: 0.25 }}
+      fitViewOptions={{ maxZoom: 1, padding: 0.12 }}
       onlyRenderVisibleElements={nodes.length > BIG}
       connectionRadius={28}
       proOptions={{ hideAttribution: true }}

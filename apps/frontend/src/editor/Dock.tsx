@@ -14,8 +14,9 @@ import { useT } from "~/i18n";
 import { nameOf } from "~/model/graph";
 import { delivered, duration, hasEnded, itemsOf, received, spoken } from "~/model/runs";
 import { DataView } from "~/runs/DataView";
+import { FailureNotice } from "~/runs/FailureNotice";
 import { Timeline } from "~/runs/Timeline";
-import { Badge, Button, Empty, Notice, Segments, Tabs } from "~/ui";
+import { Badge, Button, Empty, Segments, Tabs } from "~/ui";
 import { StatusBadge } from "./looks";
 import { useDoc, useEditor, useEditorStore } from "./store";
 
@@ -157,10 +158,7 @@ function NodeData() {
       <div className="col" style={{ gap: 0, minHeight: 0 }}>
         {run?.failure ? (
           <div style={{ padding: "8px 12px 0" }}>
-            <Notice tone="red">
-              <b>{run.failure.reason}</b> {run.failure.message}
-              {run.failure.hint ? ` — ${run.failure.hint}` : ""}
-            </Notice>
+            <FailureNotice failure={run.failure} />
           </div>
         ) : null}
         <Output
@@ -268,10 +266,10 @@ function RunTab({ onShow }: { onShow(): void }) {
     <>
       {execution?.failure?.message && hasEnded(execution) ? (
         <div style={{ padding: "10px 12px 0" }}>
-          <Notice tone="red">
-            <b>{execution.failure.reason}</b> {execution.failure.message}
-            {execution.failure.hint ? ` — ${execution.failure.hint}` : ""}
-          </Notice>
+          <FailureNotice
+            failure={execution.failure}
+            node={runs.find((run) => run.nodeId === execution.failure?.nodeId)?.nodeName}
+          />
         </div>
       ) : null}
       <Timeline

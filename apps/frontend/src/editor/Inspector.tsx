@@ -13,6 +13,7 @@ import { rename } from "~/model/edits";
 import { type Node, nameOf } from "~/model/graph";
 import { delivered, hasEnded, reachOf, received } from "~/model/runs";
 import { CredentialDialog } from "~/pages/CredentialDialog";
+import { Markdown } from "~/pages/Markdown";
 import { Button, Field, Input, messageOf, Notice, Select, Switch, Tabs, Textarea, toast } from "~/ui";
 import { removeNodes } from "./actions";
 import { NodeIcon } from "./looks";
@@ -120,7 +121,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
           ) : (
             <div className="col" style={{ gap: 12 }}>
               <p className="strong">{type?.summary}</p>
-              <p style={{ whiteSpace: "pre-line" }}>{(type?.help ?? "").replace(/`/g, "")}</p>
+              <Markdown text={unwrapped(type?.help ?? "")} />
               <dl className="facts">
                 <dt>{t("Type")}</dt>
                 <dd className="mono">
@@ -147,6 +148,11 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
       </Tabs>
     </aside>
   );
+}
+
+/** Docstrings break their lines where the source does; paragraphs and lists stay. */
+function unwrapped(text: string): string {
+  return text.replace(/([^\n])\n(?!\n|\s*[-*] | {4})/g, "$1 ");
 }
 
 /** Run this one, run from here, pin, remove. */
@@ -507,7 +513,7 @@ function Behaviour({ node, onChange, readOnly }: { node: Node; onChange: Change;
               min={1}
               max={1000}
               placeholder="1"
-              value={retry.maxAttempts ?? ""}
+              value={retry.maxAttempts || ""}
               onChange={(event) =>
                 setRetry({ maxAttempts: event.target.value ? Number(event.target.value) : undefined })
               }
@@ -538,7 +544,7 @@ function Behaviour({ node, onChange, readOnly }: { node: Node; onChange: Change;
               max={100}
               step="any"
               placeholder="2"
-              value={retry.backoffCoefficient ?? ""}
+              value={retry.backoffCoefficient || ""}
               onChange={(event) =>
                 setRetry({ backoffCoefficient: event.target.value ? Number(event.target.value) : undefined })
               }

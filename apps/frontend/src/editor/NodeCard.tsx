@@ -24,6 +24,7 @@ function NodeCardView({ id, selected }: NodeProps) {
   // `told` and `type` are what portsOf reads; they are picked above so that the card follows them.
   void told;
   const shape = geometry(portsOf(node));
+  const hasData = shape.outputs.some((place) => place.resource === "");
   const severe = issues.some((issue) => issue.severity === "SEVERITY_ERROR");
   const classes = [
     "node",
@@ -51,6 +52,7 @@ function NodeCardView({ id, selected }: NodeProps) {
           <span className="nodetype clip">{type?.name ?? node.type}</span>
         </div>
         <div className="nodemarks">
+          {node.disabled ? <span className="offmark">{t("Off")}</span> : null}
           {node.pinned ? (
             <span className="pinmark" title={t("Output is pinned")}>
               <Pin aria-label={t("Output is pinned")} />
@@ -78,7 +80,13 @@ function NodeCardView({ id, selected }: NodeProps) {
         </div>
       </div>
       {shape.outputs.map((place) => (
-        <Port key={`out-${place.name}`} place={place} side="source" count={state?.counts[place.name]} />
+        <Port
+          key={`out-${place.name}`}
+          place={place}
+          side="source"
+          count={state?.counts[place.name]}
+          spare={hasData && place.resource !== ""}
+        />
       ))}
     </div>
   );
@@ -88,10 +96,13 @@ function Port({
   place,
   side,
   count,
+  spare = false,
 }: {
   place: Place;
   side: "source" | "target";
   count?: number | undefined;
+  /** Seldom used, so it shows itself only where the pointer or the choice is. */
+  spare?: boolean;
 }) {
   const isPart = place.resource !== "";
   const position = isPart
@@ -107,13 +118,13 @@ function Port({
         id={place.name}
         type={side}
         position={position}
-        className={`port${isPart ? " part" : ""}${place.name === "error" ? " error" : ""}`}
+        className={`port${isPart ? " part" : ""}${spare ? " spare" : ""}${place.name === "error" ? " error" : ""}`}
         style={isPart ? { left: place.offset } : { top: place.offset }}
         title={place.description || place.name}
       />
       {place.label ? (
         <span
-          className={`portlabel ${side}${isPart ? " part" : ""}`}
+          className={`portlabel ${side}${isPart ? " part" : ""}${spare ? " spare" : ""}`}
           style={isPart ? { left: place.offset } : { top: place.offset }}
         >
           {place.label}

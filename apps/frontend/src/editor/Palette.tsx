@@ -2,7 +2,7 @@
 import { Command } from "cmdk";
 import { ArrowRight, Search } from "lucide-react";
 import { Dialog as RadixDialog } from "radix-ui";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { create } from "zustand";
 import type { NodeTypeJson } from "~/api/contract";
 import { useT } from "~/i18n";
@@ -74,6 +74,7 @@ export function PaletteDialog({ onAdded }: { onAdded(id: string): void }) {
 function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJson): void }) {
   const t = useT();
   const store = useEditorStore();
+  const [search, setSearch] = useState("");
   const groups = useMemo(() => {
     const editor = store.getState();
     const doc = editor.history.doc;
@@ -96,35 +97,52 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       .filter((family) => made.has(family))
       .map((family) => [family, made.get(family) ?? []] as const);
   }, [store, place]);
+  // What fits best stands first, of whatever family, so that Enter takes it.
+  const found = useMemo(
+    () =>
+      best(
+        groups.flatMap(([, types]) => types),
+        search,
+      ),
+    [groups, search],
+  );
+  const item = (type: NodeTypeJson, family?: string) => (
+    <Command.Item key={type.type} value={type.type ?? ""} onSelect={() => onChoose(type)}>
+      <NodeIcon type={type.type ?? ""} />
+      <div className="col grow" style={{ gap: 0 }}>
+        <span className="strong clip">{type.name}</span>
+        <span className="soft small clip">{type.summary}</span>
+      </div>
+      {family ? <span className="soft small">{t(FAMILIES[family] ?? family)}</span> : null}
+    </Command.Item>
+  );
   return (
-    <Command label={t("Add a node")} loop filter={score}>
+    <Command label={t("Add a node")} loop shouldFilter={false}>
       <div className="palettehead">
         <Search aria-hidden />
-        <Command.Input placeholder={t("Search nodes…")} autoFocus />
+        <Command.Input placeholder={t("Search nodes…")} autoFocus value={search} onValueChange={setSearch} />
       </div>
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
-        {groups.map(([family, types]) => (
-          <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
-            {types.map((type) => (
-              <Command.Item
-                key={type.type}
-                value={`${type.name} ${type.type}`}
-                keywords={[type.summary ?? ""]}
-                onSelect={() => onChoose(type)}
-              >
-                <NodeIcon type={type.type ?? ""} />
-                <div className="col grow" style={{ gap: 0 }}>
-                  <span className="strong clip">{type.name}</span>
-                  <span className="soft small clip">{type.summary}</span>
-                </div>
-              </Command.Item>
+        {search.trim()
+          ? found.map((type) => item(type, type.family))
+          : groups.map(([family, types]) => (
+              <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
+                {types.map((type) => item(type))}
+              </Command.Group>
             ))}
-          </Command.Group>
-        ))}
       </Command.List>
     </Command>
   );
+}
+
+/** The types that fit what is searched for, the best first; of two that fit alike, the one with the shorter name. */
+function best(types: NodeTypeJson[], search: string): NodeTypeJson[] {
+  return types
+    .map((type) => ({ type, fit: score(`${type.name} ${type.type}`, search, [type.summary ?? ""]) }))
+    .filter(({ fit }) => fit > 0)
+    .sort((a, b) => b.fit - a.fit || (a.type.name ?? "").length - (b.type.name ?? "").length)
+    .map(({ type }) => type);
 }
 
 function ConnectList({ from, onDone }: { from: string; onDone(): void }) {

@@ -5,6 +5,7 @@ import type { ItemJson } from "~/api/contract";
 import { Text } from "~/forms/SchemaForm";
 import { useT } from "~/i18n";
 import { nameOf, nodesOf } from "~/model/graph";
+import { itemsFrom } from "~/model/runs";
 import { Button, Dialog, Field, messageOf, Notice, Select } from "~/ui";
 import { familyOf } from "./looks";
 import { useDoc, useEditorStore } from "./store";
@@ -21,10 +22,7 @@ export function RunDialog({ onClose }: { onClose(): void }) {
   const start = async () => {
     let input: ItemJson[];
     try {
-      const value = JSON.parse(text) as unknown;
-      input = (Array.isArray(value) ? value : [value]).map((json) => ({
-        json: json as NonNullable<ItemJson["json"]>,
-      }));
+      input = itemsFrom(text);
     } catch (error) {
       setWrong(t("This is no JSON: {why}", { why: (error as Error).message }));
       return;

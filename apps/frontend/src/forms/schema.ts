@@ -14,12 +14,15 @@ export type Kind =
   | { kind: "text"; multiline: boolean; format: string; secret: boolean; literal: boolean }
   | { kind: "number"; integer: boolean; min: number | undefined; max: number | undefined }
   | { kind: "flag" }
-  | { kind: "choice"; options: (string | number | boolean)[] }
+  | { kind: "choice"; options: (string | number | boolean)[]; labels: Labels }
   | { kind: "record"; fields: Field[] }
   | { kind: "map"; value: Schema }
   | { kind: "list"; item: Schema }
   | { kind: "variants"; variants: Variant[]; discriminator: string }
   | { kind: "any" };
+
+/** What to call values; those that are not named are called by what they are. */
+export type Labels = Record<string, string>;
 
 export interface Variant {
   label: string;
@@ -67,10 +70,13 @@ function solid(schema: Schema, root: Schema): Schema {
   return solid({ ...rest[0], ...beside }, root);
 }
 
-export function kindOf(given: Schema, root: Schema): Kind {
+/** `name` is what the field is called in the data: unlike its title it is the same in every language. */
+export function kindOf(given: Schema, root: Schema, name = ""): Kind {
   const schema = solid(given, root);
-  if (Array.isArray(schema.enum)) return { kind: "choice", options: schema.enum as string[] };
-  if (schema.const !== undefined) return { kind: "choice", options: [schema.const as string] };
+  if (Array.isArray(schema.enum))
+    return { kind: "choice", options: schema.enum as string[], labels: labelsOf(schema) };
+  if (schema.const !== undefined)
+    return { kind: "choice", options: [schema.const as string], labels: labelsOf(schema) };
   const all = options(schema);
   if (all) return variantsOf(all, schema, root);
   switch (schema.type) {
@@ -82,7 +88,7 @@ export function kindOf(given: Schema, root: Schema): Kind {
           schema.format === "textarea" ||
           schema.format === "multiline" ||
           (typeof schema.maxLength === "number" && schema.maxLength > 4096) ||
-          LONG.test(String(schema.title ?? "")),
+          LONG.test(`${name.replaceAll("_", " ")} ${schema.title ?? ""}`),
         format: String(schema.format ?? ""),
         secret: schema.writeOnly === true || schema.format === "password",
         literal: schema.literal === true,
@@ -121,7 +127,7 @@ function variantsOf(all: Schema[], schema: Schema, root: Schema): Kind {
         kind: "variants",
         discriminator,
         variants: parts.map((part) => ({
-          label: String(constOf(part, discriminator) ?? part.title ?? ""),
+          label: variantLabel(part, discriminator),
           help: String(part.description ?? ""),
           schema: part,
         })),
@@ -133,6 +139,16 @@ function variantsOf(all: Schema[], schema: Schema, root: Schema): Kind {
   if ([...types].every((type) => type === "integer" || type === "number"))
     return { kind: "number", integer: false, min: undefined, max: undefined };
   return { kind: "any" };
+}
+
+function labelsOf(schema: Schema): Labels {
+  return (schema.labels as Labels | undefined) ?? {};
+}
+
+function variantLabel(part: Schema, discriminator: string): string {
+  const value = String(constOf(part, discriminator) ?? part.title ?? "");
+  const property = (part.properties as Record<string, Schema> | undefined)?.[discriminator];
+  return labelsOf(property ?? {})[value] ?? labelOf(value);
 }
 
 function commonConst(parts: Schema[]): string | undefined {
@@ -173,9 +189,12 @@ export function fieldsOf(schema: Schema, root: Schema): Field[] {
 export function labelOf(name: string, schema: Schema = {}): string {
   if (/^[A-Z][A-Z0-9]*$/.test(name)) return name;
   const title = schema.title;
-  const words = (typeof title === "string" && title && !/^[A-Z]\w+[A-Z]\w+$/.test(title) ? title : name)
-    .replace(/_/g, " ")
-    .toLowerCase();
+  // A title that somebody wrote stays as it is; one that was made from the name, or names a class, says no more than it.
+  const made = name.replace(/_/g, " ").toLowerCase();
+  if (typeof title === "string" && title && title.toLowerCase() !== made && !/^[A-Z]\w+[A-Z]\w+$/.test(title))
+    return title;
+  // Operations are called `thing.what`.
+  const words = /^[a-z ]+(\.[a-z ]+)+$/.test(made) ? made.replaceAll(".", ": ") : made;
   const label = words.charAt(0).toUpperCase() + words.slice(1);
   return label.replace(/\b(url|id|json|http|api|sql|html|xml|csv|tls|mib|ip|uri|ai)\b/gi, (word) =>
     word.toLowerCase() === "mib" ? "MiB" : word.toUpperCase(),

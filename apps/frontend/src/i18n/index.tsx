@@ -10,8 +10,12 @@ const TABLES: Record<Exclude<Language, "en">, () => Promise<{ default: Table }>>
   zh: () => import("./zh"),
 };
 
+/** BCP 47 tags, for pages and for the engine. */
+const TAGS: Record<Language, string> = { en: "en", zh: "zh-CN" };
+
 interface Words {
   language: Language;
+  tag: string;
   setLanguage(language: Language): void;
   t: Translate;
 }
@@ -27,6 +31,7 @@ export function translate(
 
 const Context = createContext<Words>({
   language: "en",
+  tag: TAGS.en,
   setLanguage: () => undefined,
   t: (text, values) => translate(undefined, text, values),
 });
@@ -42,7 +47,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   const [ready, setReady] = useState(language === "en");
   useEffect(() => {
     let current = true;
-    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+    document.documentElement.lang = TAGS[language];
     localStorage.setItem("language", language);
     if (language === "en") {
       setTable(undefined);
@@ -58,7 +63,12 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
     };
   }, [language]);
   const words = useMemo<Words>(
-    () => ({ language, setLanguage, t: (text, values) => translate(table, text, values) }),
+    () => ({
+      language,
+      tag: TAGS[language],
+      setLanguage,
+      t: (text, values) => translate(table, text, values),
+    }),
     [language, table],
   );
   return <Context value={words}>{ready ? children : null}</Context>;

@@ -3,6 +3,7 @@ export default {
   "A few things are open still.": "还有几点需要说明。",
   "A node can not feed itself.": "节点不能连接到自身。",
   "A slow API, in batches": "分批调用限速接口",
+  "Access was not granted.": "未获得访问授权。",
   "API keys": "API 密钥",
   "API reference": "API 参考",
   About: "说明",
@@ -117,6 +118,7 @@ export default {
   "Do it again: it may happen twice": "重新执行：可能发生两次",
   Draft: "草稿",
   "Draw it": "生成",
+  "Draw it anew": "重新绘制",
   "Draw it from nodes, start from a template, or describe it in your own words.":
     "用节点绘制、从模板开始，或用自己的话描述它。",
   "Drop successful ones": "不保留成功的执行",
@@ -168,6 +170,7 @@ export default {
   "For the list of versions": "显示在版本列表中",
   "For {names}": "给 {names}",
   Fork: "分叉",
+  "Fork after #{seq}": "从 #{seq} 之后分叉",
   "Fork after this": "从此处分叉",
   Form: "表单",
   From: "从",
@@ -192,6 +195,7 @@ export default {
   "Input of {name}": "{name} 的输入",
   "Insert a node": "插入节点",
   "Is never repeated blindly.": "绝不会盲目重复执行。",
+  "It and all that follows run again.": "该步骤及其后的所有步骤会重新运行。",
   "It can not listen": "无法监听",
   "It could not be run from here": "无法从此处运行",
   "It did not happen, and shall not": "没有发生，也不应发生",
@@ -283,6 +287,7 @@ export default {
   Notification: "通知",
   Now: "当前",
   Number: "编号",
+  Off: "已停用",
   On: "对象",
   "Once for each item": "每个数据项运行一次",
   "Once over all items": "对所有数据项运行一次",
@@ -297,6 +302,7 @@ export default {
   "Open the execution": "打开执行",
   "Open the panel": "展开面板",
   Operator: "操作员",
+  "Other input for": "更改此步骤的输入",
   "Others wait for their turn; any number when empty.": "其余排队等待；留空则不限。",
   "Otherwise the one that this execution ran.": "否则使用该执行当时的定义。",
   Outcome: "结果",
@@ -314,6 +320,7 @@ export default {
   Port: "端口",
   Problems: "问题",
   "Proposed changes": "建议的修改",
+  "Proposed workflow": "建议的工作流",
   Publish: "发布",
   "Publishing a workflow makes a trigger of each of its trigger nodes.":
     "发布工作流时，其中每个触发节点都会成为触发器。",
@@ -344,6 +351,7 @@ export default {
   Run: "运行",
   "Run a workflow, or publish one with a trigger, and it shows up here.":
     "运行工作流，或发布带触发器的工作流，记录会显示在此处。",
+  "Run again": "重新运行",
   "Run again from a node": "从某个节点重新运行",
   "Run and answer": "运行和答复",
   "Run and data": "运行与数据",
@@ -363,6 +371,7 @@ export default {
     "在沙箱中对所有数据项运行您的 Python：修正名称、剔除空项、计算总额。",
   Save: "保存",
   "Save and connect": "保存并连接",
+  "Save as draft": "保存为草稿",
   Saved: "已保存",
   "Saving…": "保存中…",
   "Say what shall happen, when, and with which systems. You get a draft to look over; nothing runs by itself.":
@@ -442,6 +451,8 @@ export default {
   Test: "测试",
   "That would be a circle; use a Loop node to repeat steps.": "这会形成环路；请用循环节点重复步骤。",
   "The address leads nowhere. It may have been deleted.": "该地址不存在，可能已被删除。",
+  "The browser has refused to open the provider's window. Allow pop-ups for this page.":
+    "浏览器阻止了授权窗口。请允许此页面弹出窗口。",
   "The draft is the old version again": "草稿已恢复为旧版本",
   "The engine can not be reached.": "无法连接到引擎。",
   "The first user is an admin; from then on everybody has to sign in.":
@@ -452,7 +463,6 @@ export default {
   "The test call has come": "已收到测试调用",
   "The workflow can run.": "工作流可以运行。",
   "The workflow could not be run.": "工作流无法运行。",
-  "The workflow of this execution is gone; its steps are below.": "该执行的工作流已不存在；步骤见下方。",
   Theme: "主题",
   "There are none yet.": "还没有。",
   "There is no output to pin yet.": "还没有可固定的输出。",
@@ -512,6 +522,8 @@ export default {
   "What changed": "修改说明",
   "What does not depend on it is taken over; the rest runs again, as a new execution.":
     "不依赖它的结果会沿用；其余作为新的执行重新运行。",
+  "What had happened by then is taken over; the rest runs again, as a new execution.":
+    "此前发生的结果会被沿用，其余部分作为新的执行重新运行。",
   "What happened": "发生了什么",
   "What is asked, and what you can answer, is shown here.": "此处显示所问内容和可选的答复。",
   "What it did": "执行情况",
@@ -597,4 +609,5 @@ export default {
   "The file could not be fetched.": "无法获取文件。",
   Look: "查看",
   Download: "下载",
+  "{count} ticks have started nothing": "{count} 次触发未启动执行",
 } as Record<string, string>;

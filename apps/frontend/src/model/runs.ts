@@ -89,6 +89,14 @@ export function itemsOf(ports: NodeRunJson["outputs"], port?: string): ItemJson[
   return Object.values(ports).flatMap((list) => list.items ?? []);
 }
 
+/** Items that a person wrote as JSON: one, or a list of them. Throws SyntaxError. */
+export function itemsFrom(text: string): ItemJson[] {
+  const value = JSON.parse(text) as unknown;
+  return (Array.isArray(value) ? value : [value]).map((json) => ({
+    json: json as NonNullable<ItemJson["json"]>,
+  }));
+}
+
 /** What a node delivered last: pinned, or in the run at hand. */
 export function delivered(doc: Doc, runs: NodeRunJson[], id: string): ItemJson[] | undefined {
   const pinned = nodeOf(doc, id)?.pinned?.outputs;

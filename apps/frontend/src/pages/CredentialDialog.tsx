@@ -1,13 +1,13 @@
 /** A new credential, or a change of one. Secrets go in and never come out. */
 import { ExternalLink } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { type CredentialJson, type CredentialTypeJson, integrations } from "~/api/contract";
-import { useCall, useChange } from "~/api/hooks";
-import { call } from "~/api/transport";
+import { queries, useCall, useChange } from "~/api/hooks";
 import { SchemaForm } from "~/forms/SchemaForm";
 import type { Schema } from "~/forms/schema";
-import { useT } from "~/i18n";
+import { useWords } from "~/i18n";
 import { Button, Dialog, Field, Input, Loading, messageOf, Notice, Problem, Select, toast } from "~/ui";
+import { connect, grantOf, openWindow } from "./grant";
 
 export function CredentialDialog({
   types,
@@ -21,8 +21,8 @@ export function CredentialDialog({
   onClose(): void;
   onDone(credential: CredentialJson): void;
 }) {
-  const t = useT();
-  const list = useCall(integrations.listIntegrations, {});
+  const { t, tag } = useWords();
+  const list = useCall(integrations.listIntegrations, { language: tag });
   const options = useMemo(() => {
     const made = new Map<string, CredentialTypeJson & { of: string }>();
     for (const integration of list.data?.integrations ?? [])
@@ -38,14 +38,20 @@ export function CredentialDialog({
   );
   const [hosts, setHosts] = useState((existing?.allowedHosts ?? []).join(", "));
   const [granting, setGranting] = useState(false);
+  const provider = useRef<Window | null>(null);
+  const connects =
+    !existing &&
+    grantOf({ fields: fields as NonNullable<CredentialJson["fields"]> }, type?.isOauth) === "open" &&
+    !fields.access_token;
   const finish = async (credential: CredentialJson | undefined) => {
     if (!credential) return;
-    if (type?.isOauth && !existing) await grant(credential);
+    if (connects) await grant(credential);
     onDone(credential);
   };
   const create = useChange(integrations.createCredential, ["ListCredentials"], {
     quiet: true,
     done: (answer) => void finish(answer.credential),
+    failed: () => provider.current?.close(),
   });
   const update = useChange(integrations.updateCredential, ["ListCredentials"], {
     quiet: true,
@@ -56,7 +62,8 @@ export function CredentialDialog({
   const grant = async (credential: CredentialJson) => {
     setGranting(true);
     try {
-      await connect(credential.id ?? "");
+      await connect(credential.id ?? "", provider.current, t);
+      void queries.invalidateQueries({ queryKey: ["ListCredentials"] });
       toast("green", t("Connected"));
     } catch (error) {
       toast("red", t("Not connected"), { text: messageOf(error, t) });
@@ -88,13 +95,15 @@ export function CredentialDialog({
                 fields: fields as NonNullable<CredentialJson["fields"]>,
                 allowedHosts,
               });
-            else
+            else {
+              if (connects) provider.current = openWindow();
               create.mutate({
                 name,
                 type: type?.type ?? "",
                 fields: fields as NonNullable<CredentialJson["fields"]>,
                 allowedHosts,
               });
+            }
           }}
         >
           <Field label={t("Kind")}>
@@ -148,33 +157,12 @@ export function CredentialDialog({
               busy={create.isPending || update.isPending || granting}
               disabled={!name.trim()}
             >
-              {type?.isOauth && !existing ? <ExternalLink /> : null}
-              {type?.isOauth && !existing ? t("Save and connect") : t("Save")}
+              {connects ? <ExternalLink /> : null}
+              {connects ? t("Save and connect") : t("Save")}
             </Button>
           </div>
         </form>
       )}
     </Dialog>
   );
-}
-
-const LOOK_AGAIN = 1500;
-const PATIENCE = 5 * 60_000;
-
-/** Throws when the window was closed before access was granted. */
-export async function connect(credentialId: string): Promise<void> {
-  const before = await call(integrations.getCredential, { credentialId });
-  const started = await call(integrations.startOAuth, {
-    credentialId,
-    redirectUri: `${location.origin}/oauth/callback`,
-  });
-  const opened = window.open(started.authorizationUrl, "_blank", "popup,width=560,height=720");
-  const deadline = Date.now() + PATIENCE;
-  while (Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
-    const now = await call(integrations.getCredential, { credentialId });
-    if (now.credential?.updatedAt !== before.credential?.updatedAt) return;
-    if (opened?.closed) break;
-  }
-  throw new Error("Access was not granted.");
 }

@@ -5,13 +5,14 @@ import { type CredentialJson, integrations } from "~/api/contract";
 import { queries, useCall, useChange } from "~/api/hooks";
 import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Loading, Menu, messageOf, Problem, toast } from "~/ui";
-import { CredentialDialog, connect } from "./CredentialDialog";
+import { CredentialDialog } from "./CredentialDialog";
 import { ago } from "./format";
+import { connect, grantOf, openWindow } from "./grant";
 
 export default function CredentialsPage() {
-  const { t, language } = useWords();
+  const { t, tag, language } = useWords();
   const list = useCall(integrations.listCredentials, { limit: 500 });
-  const kinds = useCall(integrations.listIntegrations, {});
+  const kinds = useCall(integrations.listIntegrations, { language: tag });
   const [editing, setEditing] = useState<CredentialJson | "new">();
   const [deleting, setDeleting] = useState<CredentialJson>();
   const types = new Map(
@@ -28,9 +29,9 @@ export default function CredentialsPage() {
         ? toast("green", t("It works"), { text: answer.message ?? "" })
         : toast("red", t("It was refused"), { text: answer.failure?.message ?? answer.message ?? "" }),
   });
-  const grant = async (credential: CredentialJson) => {
+  const connected = async (credential: CredentialJson) => {
     try {
-      await connect(credential.id ?? "");
+      await connect(credential.id ?? "", openWindow(), t);
       toast("green", t("Connected"));
       void queries.invalidateQueries({ queryKey: ["ListCredentials"] });
     } catch (error) {
@@ -87,14 +88,29 @@ export default function CredentialsPage() {
             <tbody>
               {found.map((credential) => {
                 const type = types.get(credential.type);
-                const ended = credential.expiresAt && Date.parse(credential.expiresAt) < Date.now();
+                const grant = grantOf(credential, type?.isOauth);
+                // With a refresh token the next call gets another access token.
+                const ended =
+                  credential.expiresAt &&
+                  Date.parse(credential.expiresAt) < Date.now() &&
+                  !credential.secretFields?.includes("refresh_token");
                 return (
                   <tr key={credential.id}>
                     <td className="strong">{credential.name}</td>
                     <td>
                       <span className="row">
                         {type?.name ?? credential.type}
-                        {ended ? <Badge tone="red">{t("Ended")}</Badge> : null}
+                        {ended ? (
+                          <Badge tone="red">{t("Ended")}</Badge>
+                        ) : grant === "granted" ? (
+                          <Badge tone="green" dot>
+                            {t("Connected")}
+                          </Badge>
+                        ) : grant === "open" ? (
+                          <Badge tone="amber" dot>
+                            {t("Not connected")}
+                          </Badge>
+                        ) : null}
                       </span>
                     </td>
                     <td className="soft clip" style={{ maxWidth: 240 }}>
@@ -109,8 +125,14 @@ export default function CredentialsPage() {
                             icon: CircleCheck,
                             onSelect: () => test.mutate({ credentialId: credential.id ?? "" }),
                           },
-                          ...(type?.isOauth
-                            ? [{ label: t("Connect"), icon: Link2, onSelect: () => void grant(credential) }]
+                          ...(grant !== "none"
+                            ? [
+                                {
+                                  label: t("Connect"),
+                                  icon: Link2,
+                                  onSelect: () => void connected(credential),
+                                },
+                              ]
                             : []),
                           { label: t("Edit"), icon: Pencil, onSelect: () => setEditing(credential) },
                           "line" as const,

@@ -1,6 +1,6 @@
 /** One execution: its drawing with what happened, its timeline, its data, and what can be done about it. */
 import { ReactFlowProvider } from "@xyflow/react";
-import { ArrowLeft, GitFork, Pause, Pencil, Play, RotateCcw, Send, Square } from "lucide-react";
+import { ArrowLeft, FastForward, GitFork, Pause, Pencil, Play, RotateCcw, Send, Square } from "lucide-react";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { Link, useLocation } from "wouter";
 import {
@@ -19,21 +19,10 @@ import { useWords } from "~/i18n";
 import { duration, hasEnded, itemsOf, lookOf, spoken, statesByNode } from "~/model/runs";
 import { DataView } from "~/runs/DataView";
 import { Timeline } from "~/runs/Timeline";
-import {
-  Badge,
-  Button,
-  Dialog,
-  Field,
-  Input,
-  Loading,
-  Notice,
-  Problem,
-  Select,
-  Switch,
-  Tabs,
-  toast,
-} from "~/ui";
+import { Badge, Button, Dialog, Field, Input, Loading, Notice, Problem, Select, Tabs, toast } from "~/ui";
+import { ForkDialog } from "./ForkDialog";
 import { ago, moment } from "./format";
+import { RunAgainDialog } from "./RunAgainDialog";
 import { useExecution } from "./useExecution";
 import "~/editor/editor.css";
 
@@ -41,7 +30,9 @@ const Canvas = lazy(() => import("~/editor/Canvas").then((module) => ({ default:
 
 export default function ExecutionPage({ id }: { id: string }) {
   const { t } = useWords();
+  const [, go] = useLocation();
   const { execution, runs, error, refresh } = useExecution(id);
+  const [from, setFrom] = useState<string>();
   if (error && !execution)
     return (
       <div className="page">
@@ -51,9 +42,25 @@ export default function ExecutionPage({ id }: { id: string }) {
   if (!execution) return <Loading />;
   return (
     <div className="editor">
-      <Head execution={execution} runs={runs} refresh={refresh} />
+      <Head
+        execution={execution}
+        refresh={refresh}
+        onAgain={() => setFrom((runs.find((run) => lookOf(run) === "failed") ?? runs.at(0))?.nodeId ?? "")}
+      />
       <Waiting execution={execution} refresh={refresh} />
-      <Body execution={execution} runs={runs} />
+      <Body execution={execution} runs={runs} onAgain={setFrom} />
+      {from === undefined ? null : (
+        <RunAgainDialog
+          executionId={id}
+          runs={runs}
+          from={from}
+          onClose={() => setFrom(undefined)}
+          onDone={(answer) => {
+            setFrom(undefined);
+            go(`/executions/${answer.executionId}`);
+          }}
+        />
+      )}
       <span className="sr" aria-live="polite">
         {t("{count} steps", { count: runs.length })}
       </span>
@@ -63,18 +70,17 @@ export default function ExecutionPage({ id }: { id: string }) {
 
 function Head({
   execution,
-  runs,
   refresh,
+  onAgain,
 }: {
   execution: ExecutionJson;
-  runs: NodeRunJson[];
   refresh(): void;
+  onAgain(): void;
 }) {
   const { t, language } = useWords();
   const [, go] = useLocation();
   const workflow = useCall(workflows.getWorkflow, { workflowId: execution.workflowId ?? "" });
   const ended = hasEnded(execution);
-  const [forking, setForking] = useState(false);
   const id = execution.id ?? "";
   const opened = (answer: { executionId?: string }) => go(`/executions/${answer.executionId}`);
   const cancel = useChange(workflows.cancelExecution, ["GetExecutionHistory"], { done: refresh });
@@ -82,145 +88,77 @@ function Head({
   const resume = useChange(workflows.resumeExecution, ["GetExecutionHistory"], { done: refresh });
   const retry = useChange(workflows.retryExecution, ["GetExecutionHistory"], { done: opened });
   return (
-    <>
-      <header className="topbar">
-        <Button look="ghost" icon label={t("All executions")} onClick={() => go("/executions")}>
-          <ArrowLeft />
-        </Button>
-        <div className="col grow" style={{ gap: 0 }}>
-          <div className="row">
-            <h1 className="clip" style={{ fontSize: 14 }}>
-              {workflow.data?.workflow?.name ?? t("Execution")}
-            </h1>
-            <StatusBadge status={execution.status} />
-            {execution.workflowVersion ? (
-              <Badge>v{execution.workflowVersion}</Badge>
-            ) : (
-              <Badge>{t("Draft")}</Badge>
-            )}
-          </div>
-          <span className="soft small clip hide-small" title={moment(execution.createdAt, language)}>
-            {t(modeLabel(execution.mode))}
-            {execution.triggeredBy ? ` · ${execution.triggeredBy}` : ""} ·{" "}
-            {ago(execution.createdAt, language)}
-            {ended
-              ? ` · ${spoken(duration(execution.startedAt ?? execution.createdAt, execution.endedAt))}`
-              : ""}
-          </span>
+    <header className="topbar">
+      <Button look="ghost" icon label={t("All executions")} onClick={() => go("/executions")}>
+        <ArrowLeft />
+      </Button>
+      <div className="col grow" style={{ gap: 0 }}>
+        <div className="row">
+          <h1 className="clip" style={{ fontSize: 14 }}>
+            {workflow.data?.workflow?.name ?? t("Execution")}
+          </h1>
+          <StatusBadge status={execution.status} />
+          {execution.workflowVersion ? (
+            <Badge>v{execution.workflowVersion}</Badge>
+          ) : (
+            <Badge>{t("Draft")}</Badge>
+          )}
         </div>
-        {execution.retriedFromExecutionId ? (
-          <Link
-            className="button ghost hide-small"
-            href={`/compare?a=${execution.retriedFromExecutionId}&b=${id}`}
-          >
-            {t("Compare with the first")}
-          </Link>
-        ) : null}
-        {workflow.data ? (
-          <Link className="button hide-small" href={`/workflows/${execution.workflowId}?execution=${id}`}>
-            <Pencil />
-            {t("Open in editor")}
-          </Link>
-        ) : null}
-        {ended ? (
-          <>
-            <Button onClick={() => setForking(true)}>
-              <GitFork />
-              {t("Fork")}
-            </Button>
-            {execution.status !== "SUCCESS" ? (
-              <Button look="primary" busy={retry.isPending} onClick={() => retry.mutate({ executionId: id })}>
-                <RotateCcw />
-                {t("Retry")}
-              </Button>
-            ) : null}
-          </>
-        ) : (
-          <>
-            {execution.status === "PAUSED" ? (
-              <Button busy={resume.isPending} onClick={() => resume.mutate({ executionId: id })}>
-                <Play />
-                {t("Resume")}
-              </Button>
-            ) : (
-              <Button busy={pause.isPending} onClick={() => pause.mutate({ executionId: id })}>
-                <Pause />
-                {t("Pause")}
-              </Button>
-            )}
-            <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate({ executionId: id })}>
-              <Square />
-              {t("Cancel it")}
-            </Button>
-          </>
-        )}
-      </header>
-      {forking ? (
-        <ForkDialog execution={execution} runs={runs} onClose={() => setForking(false)} onDone={opened} />
+        <span className="soft small clip hide-small" title={moment(execution.createdAt, language)}>
+          {t(modeLabel(execution.mode))}
+          {execution.triggeredBy ? ` · ${execution.triggeredBy}` : ""} · {ago(execution.createdAt, language)}
+          {ended
+            ? ` · ${spoken(duration(execution.startedAt ?? execution.createdAt, execution.endedAt))}`
+            : ""}
+        </span>
+      </div>
+      {execution.retriedFromExecutionId ? (
+        <Link
+          className="button ghost hide-small"
+          href={`/compare?a=${execution.retriedFromExecutionId}&b=${id}`}
+        >
+          {t("Compare with the first")}
+        </Link>
       ) : null}
-    </>
-  );
-}
-
-/** Runs again from a node, with the definition of then or of now. */
-function ForkDialog({
-  execution,
-  runs,
-  onClose,
-  onDone,
-}: {
-  execution: ExecutionJson;
-  runs: NodeRunJson[];
-  onClose(): void;
-  onDone(answer: { executionId?: string }): void;
-}) {
-  const { t } = useWords();
-  const failed = runs.find((run) => lookOf(run) === "failed");
-  const [node, setNode] = useState(failed?.nodeId ?? runs[0]?.nodeId ?? "");
-  const [latest, setLatest] = useState(false);
-  const rerun = useChange(workflows.rerunExecution, ["GetExecutionHistory"], { done: onDone, quiet: true });
-  const nodes = [...new Map(runs.map((run) => [run.nodeId ?? "", run.nodeName || run.nodeId || ""]))];
-  return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={t("Run again from a node")}
-      hint={t("What does not depend on it is taken over; the rest runs again, as a new execution.")}
-      footer={
+      {workflow.data ? (
+        <Link className="button hide-small" href={`/workflows/${execution.workflowId}?execution=${id}`}>
+          <Pencil />
+          {t("Open in editor")}
+        </Link>
+      ) : null}
+      {ended ? (
         <>
-          <Button onClick={onClose}>{t("Cancel")}</Button>
-          <Button
-            look="primary"
-            busy={rerun.isPending}
-            onClick={() =>
-              rerun.mutate({
-                executionId: execution.id ?? "",
-                nodeIds: [node],
-                useLatestDefinition: latest,
-              })
-            }
-          >
-            <GitFork />
-            {t("Run from here")}
+          <Button onClick={onAgain}>
+            <FastForward />
+            {t("Run again")}
+          </Button>
+          {execution.status !== "SUCCESS" ? (
+            <Button look="primary" busy={retry.isPending} onClick={() => retry.mutate({ executionId: id })}>
+              <RotateCcw />
+              {t("Retry")}
+            </Button>
+          ) : null}
+        </>
+      ) : (
+        <>
+          {execution.status === "PAUSED" ? (
+            <Button busy={resume.isPending} onClick={() => resume.mutate({ executionId: id })}>
+              <Play />
+              {t("Resume")}
+            </Button>
+          ) : (
+            <Button busy={pause.isPending} onClick={() => pause.mutate({ executionId: id })}>
+              <Pause />
+              {t("Pause")}
+            </Button>
+          )}
+          <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate({ executionId: id })}>
+            <Square />
+            {t("Cancel it")}
           </Button>
         </>
-      }
-    >
-      <Field label={t("From node")}>
-        {(id) => (
-          <Select
-            id={id}
-            value={node}
-            onChange={(event) => setNode(event.target.value)}
-            options={nodes.map(([value, label]) => ({ value, label }))}
-          />
-        )}
-      </Field>
-      <Field label={t("Use the newest definition")} hint={t("Otherwise the one that this execution ran.")}>
-        {(id) => <Switch id={id} checked={latest} onChange={setLatest} />}
-      </Field>
-      {rerun.error ? <Problem error={rerun.error} /> : null}
-    </Dialog>
+      )}
+    </header>
   );
 }
 
@@ -363,7 +301,15 @@ function WaitAction({
   return null;
 }
 
-function Body({ execution, runs }: { execution: ExecutionJson; runs: NodeRunJson[] }) {
+function Body({
+  execution,
+  runs,
+  onAgain,
+}: {
+  execution: ExecutionJson;
+  runs: NodeRunJson[];
+  onAgain(node: string): void;
+}) {
   const { t } = useWords();
   const [chosen, setChosen] = useState<string>();
   const [tab, setTab] = useState("timeline");
@@ -421,6 +367,14 @@ function Body({ execution, runs }: { execution: ExecutionJson; runs: NodeRunJson
                 execution={execution.id}
                 title={run?.nodeName || run?.nodeId || t("Output")}
                 items={run?.outputs ? itemsOf(run.outputs) : undefined}
+                actions={
+                  run && hasEnded(execution) ? (
+                    <Button small onClick={() => onAgain(run.nodeId ?? "")}>
+                      <FastForward />
+                      {t("Run from here")}
+                    </Button>
+                  ) : null
+                }
               />
             </div>
           ) : tab === "result" ? (
@@ -431,7 +385,7 @@ function Body({ execution, runs }: { execution: ExecutionJson; runs: NodeRunJson
               none={t("It has not ended yet.")}
             />
           ) : (
-            <Journal id={execution.id ?? ""} last={execution.lastSeq ?? "0"} />
+            <Journal id={execution.id ?? ""} runs={runs} last={execution.lastSeq ?? "0"} />
           )}
         </Tabs>
       </section>
@@ -449,13 +403,13 @@ function Drawing({
   runs: NodeRunJson[];
   onChoose(node: string): void;
 }) {
-  const { t } = useWords();
   const types = useNodeTypes();
-  const definition = useCall(workflows.getWorkflow, {
-    workflowId: execution.workflowId ?? "",
-    ...(execution.workflowVersion ? { version: execution.workflowVersion } : {}),
+  const found = useCall(workflows.getExecutionStatus, {
+    executionId: execution.id ?? "",
+    summaryOnly: true,
+    withDefinition: true,
   });
-  const workflow: WorkflowJson | undefined = definition.data?.workflow;
+  const workflow: WorkflowJson | undefined = found.data?.definition;
   const store = useMemo(() => {
     if (!workflow || !types.data) return undefined;
     const made = createEditor(workflow, types.data, true);
@@ -473,8 +427,7 @@ function Drawing({
       }),
     [store, onChoose],
   );
-  if (definition.error)
-    return <Notice>{t("The workflow of this execution is gone; its steps are below.")}</Notice>;
+  if (found.error) return <Problem error={found.error} retry={() => void found.refetch()} />;
   if (!store) return <Loading />;
   return (
     <EditorContext value={store}>
@@ -486,13 +439,11 @@ function Drawing({
 }
 
 /** Every fact, as it was stored; and a fork from any of them. */
-function Journal({ id, last }: { id: string; last: string }) {
+function Journal({ id, runs, last }: { id: string; runs: NodeRunJson[]; last: string }) {
   const { t, language } = useWords();
   const [, go] = useLocation();
   const followed = useJournal(id, last);
-  const fork = useChange(workflows.forkExecution, ["GetExecutionHistory"], {
-    done: (answer) => go(`/executions/${answer.executionId}`),
-  });
+  const [forking, setForking] = useState<string>();
   const [filter, setFilter] = useState("");
   return (
     <div className="data">
@@ -530,11 +481,7 @@ function Journal({ id, last }: { id: string; last: string }) {
                   <td>{(event.type ?? "").replace("EVENT_TYPE_", "").toLowerCase().replaceAll("_", " ")}</td>
                   <td className="mono">{event.address}</td>
                   <td>
-                    <Button
-                      small
-                      look="ghost"
-                      onClick={() => fork.mutate({ executionId: id, fromSeq: event.seq ?? "1" })}
-                    >
+                    <Button small look="ghost" onClick={() => setForking(event.seq ?? "1")}>
                       <GitFork />
                       {t("Fork after this")}
                     </Button>
@@ -544,6 +491,18 @@ function Journal({ id, last }: { id: string; last: string }) {
           </tbody>
         </table>
       </div>
+      {forking === undefined ? null : (
+        <ForkDialog
+          executionId={id}
+          seq={forking}
+          runs={runs}
+          onClose={() => setForking(undefined)}
+          onDone={(answer) => {
+            setForking(undefined);
+            go(`/executions/${answer.executionId}`);
+          }}
+        />
+      )}
     </div>
   );
 }

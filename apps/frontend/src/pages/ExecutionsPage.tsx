@@ -144,22 +144,34 @@ export default function ExecutionsPage() {
                     />
                   </td>
                   <td style={{ maxWidth: 420 }}>
-                    <Link href={`/executions/${execution.id}`} className="cover">
-                      {names.get(execution.workflowId) ?? execution.workflowId}
-                    </Link>
-                    <div className="soft small clip">
-                      {execution.failure?.message ??
-                        (execution.workflowVersion ? `v${execution.workflowVersion}` : t("Draft"))}
+                    <div className="row">
+                      <Link
+                        href={`/executions/${execution.id}`}
+                        className="cover clip"
+                        title={names.get(execution.workflowId) ?? ""}
+                      >
+                        {names.get(execution.workflowId) ?? execution.workflowId}
+                      </Link>
+                      <span className="soft small">
+                        {execution.workflowVersion ? `v${execution.workflowVersion}` : t("Draft")}
+                      </span>
                     </div>
+                    {execution.failure?.message ? (
+                      <div className="failed small clip" title={execution.failure.message}>
+                        {execution.failure.message}
+                      </div>
+                    ) : null}
                   </td>
                   <td>
                     <StatusBadge status={execution.status} />
                   </td>
                   <td className="soft hide-small">
                     {t(modeLabel(execution.mode))}
-                    {execution.triggeredBy ? ` · ${execution.triggeredBy}` : ""}
+                    {execution.triggeredBy && !execution.triggeredBy.startsWith("trig_")
+                      ? ` · ${execution.triggeredBy}`
+                      : ""}
                   </td>
-                  <td className="soft" title={moment(execution.createdAt, language)}>
+                  <td className="when" title={moment(execution.createdAt, language)}>
                     {ago(execution.createdAt, language)}
                   </td>
                   <td className="num soft hide-small">

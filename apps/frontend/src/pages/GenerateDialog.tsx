@@ -1,27 +1,31 @@
-/** A workflow from a description in one's own words. */
-import { Sparkles } from "lucide-react";
+/** A workflow from a description in one's own words: drawn, looked over, and only then kept. */
+import { Check, Sparkles } from "lucide-react";
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { ai } from "~/api/contract";
+import { ai, type WorkflowJson, workflows } from "~/api/contract";
 import { useChange } from "~/api/hooks";
 import { useT } from "~/i18n";
 import { Button, Dialog, Field, Input, Notice, Problem, Textarea } from "~/ui";
+import { Markdown } from "./Markdown";
+import { NodeList } from "./NodeList";
+import "./pages.css";
 
-export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): void }) {
+export function GenerateDialog({ onClose }: { onClose(): void }) {
   const t = useT();
   const [, go] = useLocation();
   const [description, setDescription] = useState("");
   const [answers, setAnswers] = useState<Record<string, string>>({});
-  const generate = useChange(ai.generateWorkflow, ["ListWorkflows"], {
+  const generate = useChange(ai.generateWorkflow, [], { quiet: true });
+  const keep = useChange(workflows.createWorkflow, ["ListWorkflows"], {
     quiet: true,
-    done: (answer) => {
-      if (answer.success && answer.workflow?.id) go(`/workflows/${answer.workflow.id}`);
-    },
+    done: (answer) => go(`/workflows/${answer.workflow?.id}`),
   });
   const questions = Object.entries(generate.data?.questions ?? {});
+  const drawn = generate.data?.success ? generate.data.workflow : undefined;
+  const draw = () => generate.mutate({ description, answers, dryRun: true });
   return (
     <Dialog
-      open={open}
+      open
       onClose={onClose}
       title={t("Describe a workflow")}
       hint={t(
@@ -31,14 +35,30 @@ export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): vo
         <>
           <Button onClick={onClose}>{t("Cancel")}</Button>
           <Button
-            look="primary"
+            {...(drawn ? {} : { look: "primary" as const })}
             disabled={!description.trim()}
             busy={generate.isPending}
-            onClick={() => generate.mutate({ description, answers })}
+            onClick={draw}
           >
             <Sparkles />
-            {t("Draw it")}
+            {drawn ? t("Draw it anew") : t("Draw it")}
           </Button>
+          {drawn && !generate.isPending ? (
+            <Button
+              look="primary"
+              busy={keep.isPending}
+              onClick={() =>
+                keep.mutate({
+                  name: drawn.name ?? "",
+                  description: drawn.description ?? "",
+                  workflow: drawn,
+                })
+              }
+            >
+              <Check />
+              {t("Save as draft")}
+            </Button>
+          ) : null}
         </>
       }
     >
@@ -65,10 +85,30 @@ export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): vo
           )}
         </Field>
       ))}
-      {generate.data && !generate.data.success && questions.length === 0 ? (
+      {drawn ? <Drawn workflow={drawn} explanation={generate.data?.explanation ?? ""} /> : null}
+      {drawn
+        ? (generate.data?.issues ?? []).map((issue, index) => (
+            <Notice key={index} tone="amber">
+              {issue.message}
+              {issue.suggestion ? ` — ${issue.suggestion}` : ""}
+            </Notice>
+          ))
+        : null}
+      {generate.data && !drawn && questions.length === 0 ? (
         <Notice tone="amber">{generate.data.message}</Notice>
       ) : null}
-      {generate.error ? <Problem error={generate.error} /> : null}
+      {(generate.error ?? keep.error) ? <Problem error={generate.error ?? keep.error} /> : null}
     </Dialog>
+  );
+}
+
+function Drawn({ workflow, explanation }: { workflow: WorkflowJson; explanation: string }) {
+  const t = useT();
+  return (
+    <section className="col" aria-label={t("Proposed workflow")} aria-live="polite">
+      <h3>{workflow.name}</h3>
+      {explanation ? <Markdown text={explanation} /> : null}
+      <NodeList nodes={workflow.nodes ?? []} />
+    </section>
   );
 }

@@ -84,7 +84,7 @@ export default function InboxPage() {
                   <span className="strong clip">
                     {task.title || t(KINDS[task.kind ?? "TASK_KIND_FORM"] ?? "Task")}
                   </span>
-                  <span className="soft small">{ago(task.createdAt, language)}</span>
+                  <span className="soft small when">{ago(task.createdAt, language)}</span>
                 </span>
                 <span className="row small">
                   <Badge>{t(KINDS[task.kind ?? "TASK_KIND_FORM"] ?? "Task")}</Badge>

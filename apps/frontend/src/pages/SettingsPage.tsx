@@ -124,10 +124,18 @@ function Look() {
         />
       </div>
       <h2 style={{ marginTop: 12 }}>{t("Keyboard")}</h2>
-      <dl className="facts">
+      <dl className="facts shortcuts">
         {SHORTCUTS.map(([keys, what]) => (
           <div key={keys} style={{ display: "contents" }}>
-            <dt className="mono">{keys}</dt>
+            <dt>
+              {keys.split(", ").map((one) => (
+                <span key={one} className="combination">
+                  {one.split(" ").map((key) => (
+                    <kbd key={key}>{key === "Arrows" ? "← ↑ → ↓" : key}</kbd>
+                  ))}
+                </span>
+              ))}
+            </dt>
             <dd>{t(what)}</dd>
           </div>
         ))}
@@ -655,7 +663,7 @@ function Audit() {
           <tbody>
             {events.map((event) => (
               <tr key={event.id}>
-                <td className="soft">{moment(event.at, language)}</td>
+                <td className="when">{moment(event.at, language)}</td>
                 <td>{event.who || t("Somebody")}</td>
                 <td>{event.action}</td>
                 <td

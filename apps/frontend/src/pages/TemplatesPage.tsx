@@ -8,6 +8,7 @@ import { useChange } from "~/api/hooks";
 import { NodeIcon } from "~/editor/looks";
 import { useT } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Input, Problem } from "~/ui";
+import { NodeList } from "./NodeList";
 import "./pages.css";
 
 export interface Template {
@@ -113,15 +114,7 @@ export default function TemplatesPage() {
             </>
           }
         >
-          <ol className="tasks" style={{ padding: 0 }}>
-            {open.nodes.map((node) => (
-              <li key={node.id} className="row" style={{ padding: "4px 0" }}>
-                <NodeIcon type={node.type ?? ""} small />
-                <span>{node.name}</span>
-                <span className="soft small">{node.type}</span>
-              </li>
-            ))}
-          </ol>
+          <NodeList nodes={open.nodes} />
           {open.vars ? (
             <p className="soft small">
               {t("To fill in under its constants: {names}", { names: Object.keys(open.vars).join(", ") })}

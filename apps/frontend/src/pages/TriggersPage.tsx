@@ -22,7 +22,7 @@ import {
   type Tone,
   toast,
 } from "~/ui";
-import { ago, moment } from "./format";
+import { ago, day, moment } from "./format";
 import "./pages.css";
 
 const DECISIONS: Partial<Record<TriggerDecisionJson, { label: string; tone: Tone }>> = {
@@ -81,9 +81,12 @@ export default function TriggersPage() {
               {found.map((trigger) => (
                 <tr key={trigger.id}>
                   <td>
-                    <button type="button" className="button ghost" onClick={() => setOpen(trigger)}>
+                    <button type="button" className="opener" onClick={() => setOpen(trigger)}>
                       <NodeIcon type={trigger.type ?? ""} />
-                      <span>{typeNames.get(trigger.type) ?? trigger.type}</span>
+                      <span className="col" style={{ gap: 0 }}>
+                        <span className="strong">{typeNames.get(trigger.type) ?? trigger.type}</span>
+                        <span className="soft small mono clip">{told(trigger)}</span>
+                      </span>
                     </button>
                   </td>
                   <td>
@@ -111,12 +114,36 @@ export default function TriggersPage() {
           </table>
         ) : null}
       </div>
-      {open ? <TriggerDialog trigger={open} onClose={() => setOpen(undefined)} /> : null}
+      {open ? (
+        <TriggerDialog
+          trigger={open}
+          name={typeNames.get(open.type) ?? open.type ?? ""}
+          workflow={names.get(open.workflowId) ?? ""}
+          onClose={() => setOpen(undefined)}
+        />
+      ) : null}
     </div>
   );
 }
 
-function TriggerDialog({ trigger, onClose }: { trigger: TriggerJson; onClose(): void }) {
+/** What tells this trigger from others of its kind: when it runs, or where it is called. */
+function told({ parameters, webhookUrl }: TriggerJson): string {
+  const said = parameters as Record<string, unknown> | undefined;
+  const found = said?.expression ?? said?.every ?? said?.path ?? said?.url ?? said?.queue ?? said?.subject;
+  return typeof found === "string" ? found : webhookUrl ? new URL(webhookUrl).pathname : "";
+}
+
+function TriggerDialog({
+  trigger,
+  name,
+  workflow,
+  onClose,
+}: {
+  trigger: TriggerJson;
+  name: string;
+  workflow: string;
+  onClose(): void;
+}) {
   const { t, language } = useWords();
   const [tab, setTab] = useState("next");
   const id = trigger.id ?? "";
@@ -133,12 +160,20 @@ function TriggerDialog({ trigger, onClose }: { trigger: TriggerJson; onClose(): 
   });
   const backfill = useChange(triggers.backfillTrigger, ["ListTriggerEvents"], {
     done: (answer) => {
-      toast("green", t("{count} executions started", { count: answer.started ?? 0 }));
+      toast("green", t("{count} executions started", { count: answer.started ?? 0 }), {
+        text: answer.skipped ? t("{count} ticks have started nothing", { count: answer.skipped }) : "",
+      });
       setTab("events");
     },
   });
   return (
-    <Dialog open onClose={onClose} title={t("Trigger")} hint={<code>{trigger.type}</code>} wide>
+    <Dialog
+      open
+      onClose={onClose}
+      title={`${name} · ${workflow}`}
+      hint={<code>{told(trigger) || trigger.type}</code>}
+      wide
+    >
       {trigger.webhookUrl ? (
         <div className="secret">
           <span className="grow">{trigger.webhookUrl}</span>
@@ -174,11 +209,13 @@ function TriggerDialog({ trigger, onClose }: { trigger: TriggerJson; onClose(): 
                 <Notice tone="amber">{t("It is paused: none of these will happen.")}</Notice>
               ) : null}
               {times.error ? <Problem error={times.error} /> : null}
-              <div className="ticks">
+              <ol className="ticks">
                 {(times.data?.times ?? []).map((time) => (
-                  <Badge key={time}>{moment(time, language)}</Badge>
+                  <li key={time}>
+                    {day(time, language)} <span className="soft">{ago(time, language)}</span>
+                  </li>
                 ))}
-              </div>
+              </ol>
               {trigger.webhookUrl ? (
                 <p className="soft">{t("It fires whenever its address is called.")}</p>
               ) : null}

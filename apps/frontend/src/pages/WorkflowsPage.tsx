@@ -10,15 +10,18 @@ import {
   Trash2,
   Workflow,
 } from "lucide-react";
-import { useDeferredValue, useRef, useState } from "react";
+import { lazy, Suspense, useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type WorkflowJson, workflows } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
 import { call } from "~/api/transport";
 import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
-import { ago } from "./format";
-import { GenerateDialog } from "./GenerateDialog";
+import { ago, moment } from "./format";
+
+const GenerateDialog = lazy(() =>
+  import("./GenerateDialog").then((module) => ({ default: module.GenerateDialog })),
+);
 
 export function WorkflowsPage() {
   const { t, language } = useWords();
@@ -165,16 +168,22 @@ export function WorkflowsPage() {
             <tbody>
               {found.map((workflow) => (
                 <tr key={workflow.id} className="covered">
-                  <td style={{ maxWidth: 480 }}>
-                    <Link href={`/workflows/${workflow.id}`} className="cover">
-                      {workflow.name}
-                    </Link>
-                    <div className="soft small clip">{workflow.description}</div>
-                    {workflow.tags?.length ? (
-                      <div className="row" style={{ marginTop: 4, gap: 4 }}>
-                        {workflow.tags.map((tag) => (
-                          <Badge key={tag}>{tag}</Badge>
-                        ))}
+                  <td style={{ maxWidth: 560 }}>
+                    <div className="row" style={{ gap: 6 }}>
+                      <Link
+                        href={`/workflows/${workflow.id}`}
+                        className="cover clip"
+                        title={workflow.name ?? ""}
+                      >
+                        {workflow.name}
+                      </Link>
+                      {(workflow.tags ?? []).map((tag) => (
+                        <Badge key={tag}>{tag}</Badge>
+                      ))}
+                    </div>
+                    {workflow.description ? (
+                      <div className="soft small clip" title={workflow.description}>
+                        {workflow.description}
                       </div>
                     ) : null}
                   </td>
@@ -187,7 +196,9 @@ export function WorkflowsPage() {
                       <Badge>{t("Draft")}</Badge>
                     )}
                   </td>
-                  <td className="soft hide-small">{ago(workflow.updatedAt, language)}</td>
+                  <td className="when hide-small" title={moment(workflow.updatedAt, language)}>
+                    {ago(workflow.updatedAt, language)}
+                  </td>
                   <td className="num">
                     <span className="over">
                       <Menu
@@ -236,7 +247,11 @@ export function WorkflowsPage() {
         busy={create.isPending}
         onCreate={(name) => create.mutate({ name })}
       />
-      <GenerateDialog open={generating} onClose={() => setGenerating(false)} />
+      {generating ? (
+        <Suspense>
+          <GenerateDialog onClose={() => setGenerating(false)} />
+        </Suspense>
+      ) : null}
       <Dialog
         open={deleting !== undefined}
         onClose={() => setDeleting(undefined)}

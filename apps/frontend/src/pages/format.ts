@@ -32,6 +32,18 @@ export function moment(time: string | undefined, language: Language): string {
   );
 }
 
+/** With the weekday, as plans are read. */
+export function day(time: string | undefined, language: Language): string {
+  if (!time) return "";
+  return new Intl.DateTimeFormat(language, {
+    weekday: "short",
+    month: "short",
+    day: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+  }).format(new Date(time));
+}
+
 export function bytes(size: string | number | undefined): string {
   let amount = Number(size ?? 0);
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {

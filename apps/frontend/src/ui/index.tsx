@@ -220,6 +220,12 @@ interface DialogProps {
   footer?: ReactNode;
 }
 
+/** Where typing begins when a dialog opens: its first field, or the safe button of a question. */
+const FIRST = [
+  ".body :is(input, textarea, select, [contenteditable='true']):not(:disabled, [type='hidden'])",
+  "footer .button:not(:disabled)",
+].join();
+
 export function Dialog({ open, onClose, title, hint, wide, children, footer }: DialogProps) {
   const t = useT();
   return (
@@ -229,6 +235,12 @@ export function Dialog({ open, onClose, title, hint, wide, children, footer }: D
         <RadixDialog.Content
           className={classes("dialog", wide && "wide")}
           {...(hint ? {} : { "aria-describedby": undefined })}
+          onOpenAutoFocus={(event) => {
+            const first = (event.currentTarget as HTMLElement).querySelector<HTMLElement>(FIRST);
+            if (!first) return;
+            event.preventDefault();
+            first.focus();
+          }}
         >
           <header>
             <div className="col" style={{ gap: 2 }}>

@@ -28,7 +28,7 @@ from workflow_engine.runtime import local
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.local import RING_AGAIN
+from workflow_engine.runtime.sleepers import RING_AGAIN
 
 
 def chain(*nodes: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class TestCrashes:
     async def test_one_jump_of_the_clock_wakes_page_after_page(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("workflow_engine.runtime.local.DUE_AT_ONCE", 2)
+        monkeypatch.setattr("workflow_engine.runtime.sleepers.AT_ONCE", 2)
         async with engine(database_url, World()) as running:
             ids = [await running.start(chain(asleep(f"{1 + n // 3}m"), asleep("30s"), "a")) for n in range(9)]
             await running.advance(600_000)

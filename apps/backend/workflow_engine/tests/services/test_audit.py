@@ -15,7 +15,7 @@ import uvloop
 from sqlalchemy import create_engine, text
 
 from tests.access import Person, people
-from tests.forked_server import become, processes
+from tests.forked_server import ForkedServer, become
 from tests.serving import Client, free_port, serving
 from workflow_engine import server
 from workflow_engine.core.config import Settings
@@ -117,24 +117,22 @@ async def test_a_server_that_is_killed_between_change_and_answer_has_recorded_it
     async with serving(database_url, tmp_path, secret_key=KEY) as client:
         root = (await people(client))["root"]
     port = free_port()
-    environment = {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path), "GRPC_PORT": str(port), "HTTP_PORT": "0"}
-    dying = processes.Process(target=serve_until_something_changes, args=(environment, tmp_path / "log"), daemon=True)
-    dying.start()
+    dying = ForkedServer(database_url, tmp_path, port, tmp_path / "log", serve=serve_until_something_changes)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = rpc.WorkflowServiceStub(channel)
         request = ws.CreateWorkflowRequest(name="made")
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stub.CreateWorkflow(request, metadata=root.metadata, wait_for_ready=True, timeout=60)
     assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-    await asyncio.to_thread(dying.join, 20)
-    assert dying.exitcode == -signal.SIGKILL
+    await asyncio.to_thread(dying.join)
+    assert dying.exit_code == -signal.SIGKILL
     [id], records = stored(database_url, "CreateWorkflow")
     [(who, resources, outcome)] = records
     assert (who, outcome) == ("root@example.com", "OK")
     assert f" {id} " in resources
 
 
-def serve_until_something_changes(environment: dict[str, str], log: Path) -> None:
+def serve_until_something_changes(environment: dict[str, str], log: Path, offset: Path | None) -> None:
     become(environment, log)
 
     async def die(entry: Entry, response: Any) -> None:

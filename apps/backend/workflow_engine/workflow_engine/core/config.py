@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     """Address for Prometheus."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port for Prometheus, which asks for /metrics there; none by default. It tells numbers only, and asks no key."""
+    slow_attempt_seconds: float = Field(default=60, ge=0)
+    """An attempt that takes so long is logged as `slow_attempt`; 0 for never."""
+    slow_execution_seconds: float = Field(default=0, ge=0)
+    """An execution that takes so long, what it waited for included, is logged as `slow_execution`; 0 for never."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where SQLite and binary data live."""
     admin_email: str = ""

@@ -12,6 +12,7 @@ from typing import Any, cast
 import structlog
 
 from workflow_engine.core.redaction import LOGS
+from workflow_engine.core.tracing import UNDER_WAY
 
 SECRET_KEYS = ("authorization", "password", "secret", "token", "api_key", "apikey", "cookie", "credential")
 
@@ -22,6 +23,7 @@ def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _under_way,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -52,6 +54,17 @@ def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[st
     for key in event:
         if any(secret in key.lower() for secret in SECRET_KEYS):
             event[key] = "***"
+    return event
+
+
+def _under_way(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Which attempt a line is about, when one is under way where it is written."""
+    if (here := UNDER_WAY.get()) is not None:
+        event.setdefault("execution_id", here.execution_id)
+        event.setdefault("node", here.node)
+        event.setdefault("attempt", here.attempt)
+        if here.place is not None:
+            event.setdefault("trace_id", f"{here.place.trace_id:032x}")
     return event
 
 

@@ -167,6 +167,8 @@ class ExecutionStarted(Event, frozen=True, array_like=True, tag="es", kw_only=Tr
     """Edited input by node id, for a fork."""
     only: str = ""
     """Run just this node, on `input` (testing one node)."""
+    trace: str = ""
+    """Where its trace goes on from, as the driver writes it."""
 
 
 class TimerFired(RunEvent, frozen=True, array_like=True, tag="tf", kw_only=True, gc=False):

@@ -213,7 +213,7 @@ def run_key(state: State, event: RunEvent) -> RunKey:
 def _start(state: State, event: ExecutionStarted) -> None:
     plan = state.plan
     state.execution_id, state.seed, state.started_at = event.execution_id, event.seed, event.at
-    state.depth, state.input = event.depth, event.input
+    state.depth, state.input, state.trace = event.depth, event.input, event.trace
     state.reuse = {
         (plan.by_id[each.node], each.path, each.turn): each for each in event.reuse if each.node in plan.by_id
     }

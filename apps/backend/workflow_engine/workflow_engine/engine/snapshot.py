@@ -18,10 +18,16 @@ VERSION = 3
 
 _TRANSIENT = {"plan", "abort", "start", "tasks", "changes"}
 _HINTS = {name: hint for name, hint in get_type_hints(State).items() if name not in _TRANSIENT}
+_LATER: dict[str, Any] = {"trace": ""}
+"""What earlier releases did not write, and may be missing."""
 _FIELDS = [name for name in State.__struct_fields__ if name in _HINTS]
 _Snapshot: Any = msgspec.defstruct(
     "_Snapshot",
-    [("version", int), *((name, list[RunKey] if name == "ready" else _HINTS[name]) for name in _FIELDS)],
+    [
+        ("version", int),
+        *((name, list[RunKey] if name == "ready" else _HINTS[name]) for name in _FIELDS if name not in _LATER),
+        *((name, _HINTS[name], default) for name, default in _LATER.items()),
+    ],
     array_like=True,
 )
 _encoder = msgspec.msgpack.Encoder()

@@ -260,6 +260,8 @@ class State(msgspec.Struct, gc=False):
     that it stores next: both or neither."""
     changes: list[Change] = []
     """What happened to runs since the driver last looked; it may clear this at will."""
+    trace: str = ""
+    """For the driver, which handed it in."""
 
     @property
     def output(self) -> Items:

@@ -52,6 +52,9 @@ class _Watch:
                     await self._use(connection)
             except (psycopg.Error, OSError) as error:
                 log.warning("database_lost", watch=type(self).__name__, error=str(error), again_in=delay)
+            except Exception:
+                # Whoever is called back may fail; then it begins anew, and so does what it is for.
+                log.exception("watch_failed", watch=type(self).__name__, again_in=delay)
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
@@ -88,8 +91,8 @@ class Notices(_Watch):
 class Leadership(_Watch):
     """One of all processes leads; when it dies another one does.
 
-    `lead` and `follow` are called in turn. For a moment after a lost connection two may believe that they lead: what a
-    leader does must bear that.
+    `lead` and `follow` are called in turn; when `lead` fails another process gets its turn. For a moment after a lost
+    connection two may believe that they lead: what a leader does must bear that.
     """
 
     def __init__(self, url: URL, lead: Callable[[], Awaitable[None]], follow: Callable[[], Awaitable[None]]) -> None:
@@ -110,8 +113,8 @@ class Leadership(_Watch):
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[None]:
         log.info("leads")
-        await self._lead()
         try:
+            await self._lead()
             yield
         finally:
             await self._follow()

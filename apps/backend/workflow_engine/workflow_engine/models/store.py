@@ -503,10 +503,11 @@ class Store:
         with self._reading() as connection:
             return [(row.seq, row.data) for row in connection.execute(query)]
 
-    def new_executions(self, before: int) -> list[ExecutionRow]:
-        """Executions that were accepted before a time and that nobody has taken up, oldest first."""
+    def new_executions(self, since: int, before: int, after: int, limit: int) -> list[ExecutionRow]:
+        """Executions that were accepted between two times and that nobody has taken up, oldest first, from the one
+        behind pk `after` on. Only where many processes write: their pks begin with the time."""
         waiting = and_(text(BUSY), ROW.status == Status.NEW, ROW.created_at < before)
-        return self._rows(select(*ROW).where(waiting).order_by(ROW.pk).limit(1_000))
+        return self._rows(select(*ROW).where(waiting, ROW.pk > max(after, since << SALT)).order_by(ROW.pk).limit(limit))
 
     def last_seq(self, pk: int) -> int:
         """The number of a journal's newest event; 0 when there is none."""

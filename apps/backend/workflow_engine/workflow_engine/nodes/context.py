@@ -30,6 +30,28 @@ class HttpResponse(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user and a password for a peer that asks a question which only who knows them can answer (RFC 7616)."""
+
+    user: str
+    """It holds no colon."""
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """What a TLS peer is shown, and whom it may be vouched for by; PEM throughout, empty for none."""
+
+    certificate: str = ""
+    """Ours, and those between it and one that the peer trusts."""
+    private_key: str = field(default="", repr=False)
+    passphrase: str = field(default="", repr=False)
+    """What opens the private key, if it is locked."""
+    trusted: str = ""
+    """Certificates to trust instead of the system's."""
+
+
 class HttpClient(Protocol):
     """The one way out: checks every resolved address and every redirect before it connects."""
 
@@ -46,6 +68,8 @@ class HttpClient(Protocol):
         proxy: str | None = None,
         verify_tls: bool = True,
         quoted: bool = False,
+        login: Login | None = None,
+        certificates: Certificates | None = None,
     ) -> HttpResponse:
         """Sends one request. `timeout` in seconds; `quoted`: what the URL escapes stays escaped. Raises NodeFailure."""
         ...

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from workflow_engine.nodes.providers import PROVIDERS, ClientAuth, Provider, ProviderName
 from workflow_engine.nodes.spec import NodeFailure
@@ -62,10 +71,17 @@ class HttpBasic(_Http):
 
     type = "http_basic"
     title = "User and password"
-    username: str = Field(max_length=1000)
+    username: str = Field(max_length=1000, pattern=r"^[^:]*$")
     """The user; it can hold no colon."""
     password: SecretStr
     """The password."""
+
+
+class HttpDigest(HttpBasic):
+    """User name and password for a peer that asks for them by Digest (RFC 7616), so that they are never sent."""
+
+    type = "http_digest"
+    title = "User and password, by Digest"
 
 
 class HttpBearer(_Http):
@@ -97,6 +113,85 @@ class HttpQuery(_Http):
     """The parameter, for example `key`."""
     value: SecretStr = Field(min_length=1)
     """What it says."""
+
+
+class Custom(BaseModel):
+    """What a custom credential puts into a request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    headers: dict[Annotated[str, Field(pattern=_HEADER)], Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]] = {}
+    query: dict[str, str] = {}
+    body: dict[str, JsonValue] = {}
+
+    @classmethod
+    def of(cls, text: str) -> Custom:
+        """Raises ValueError that quotes nothing of it."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            part = f"{first['loc'][0]}: " if first["loc"] and first["loc"][0] in cls.model_fields else ""
+            raise ValueError(
+                f"{part}it has to be JSON with headers, query and body, of which the first two map names to texts"
+            ) from None
+
+
+class HttpCustom(_Http):
+    """Secrets in several places of a request at once."""
+
+    type = "http_custom"
+    title = "Headers, query and body"
+    request: SecretStr = Field(min_length=2, max_length=100_000)
+    """JSON, such as `{"headers": {"X-Key": "..."}, "query": {"user": "..."}, "body": {"pin": "..."}}`; what it names is
+    put into each request. A body has to be JSON or a form."""
+
+    @field_validator("request")
+    @classmethod
+    def _is_a_request(cls, value: SecretStr) -> SecretStr:
+        Custom.of(value.get_secret_value())
+        return value
+
+
+class TlsCertificate(CredentialKind):
+    """Certificates for TLS: one of our own for peers that ask for it (mTLS), and whom to trust.
+
+    Either may be left out.
+    """
+
+    type = "tls_certificate"
+    title = "TLS certificate"
+    certificate: str = Field(default="", max_length=100_000)
+    """Ours in PEM, followed by those between it and one that the peer trusts."""
+    private_key: SecretStr = Field(default=SecretStr(""), max_length=100_000)
+    """The certificate's key, in PEM."""
+    passphrase: SecretStr = SecretStr("")
+    """What opens the private key, if it is locked."""
+    ca_certificate: str = Field(default="", max_length=100_000)
+    """Certificates to trust instead of the system's, in PEM."""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> TlsCertificate:
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.x509 import load_pem_x509_certificates
+
+        key, passphrase = self.private_key.get_secret_value(), self.passphrase.get_secret_value()
+        if bool(self.certificate) != bool(key):
+            raise ValueError("certificate and private_key go together")
+        try:
+            trusted = load_pem_x509_certificates(self.ca_certificate.encode()) if self.ca_certificate else []
+            ours = load_pem_x509_certificates(self.certificate.encode()) if self.certificate else []
+        except ValueError:
+            raise ValueError("a certificate is no PEM; paste all of it, from BEGIN to END") from None
+        if not trusted and not ours:
+            raise ValueError("give a certificate of ours, or one to trust")
+        if ours:
+            try:
+                private = load_pem_private_key(key.encode(), passphrase.encode() or None)
+            except (ValueError, TypeError):
+                raise ValueError("private_key can not be read: it is no PEM, or passphrase does not open it") from None
+            if private.public_key() != ours[0].public_key():
+                raise ValueError("private_key is not the key of the first certificate")
+        return self
 
 
 class OAuth2(_Http):
@@ -156,7 +251,7 @@ class CryptoKey(CredentialKind):
 
     type = "crypto_key"
     title = "Signing key"
-    key: SecretStr = Field(min_length=1)
+    key: SecretStr = Field(min_length=1, max_length=100_000)
     """A shared secret, or a key in PEM."""
 
 
@@ -326,7 +421,7 @@ class Ssh(_Server):
     """The server's public key, as `ssh-keyscan` prints it; a server with another one is refused."""
     password: SecretStr = SecretStr("")
     """The password."""
-    private_key: SecretStr = SecretStr("")
+    private_key: SecretStr = Field(default=SecretStr(""), max_length=100_000)
     """A key in OpenSSH's format or PEM."""
     passphrase: SecretStr = SecretStr("")
     """What opens the private key, if it is locked."""
@@ -367,9 +462,12 @@ KINDS: dict[str, type[CredentialKind]] = {
     kind.type: kind
     for kind in (
         HttpBasic,
+        HttpDigest,
         HttpBearer,
         HttpHeader,
         HttpQuery,
+        HttpCustom,
+        TlsCertificate,
         OAuth2,
         CryptoKey,
         ApiKey,
@@ -407,7 +505,16 @@ SYSTEMS = (
         "http",
         "HTTP API",
         "Anything that speaks HTTP.",
-        ("http_basic", "http_bearer", "http_header", "http_query", "oauth2"),
+        (
+            "http_basic",
+            "http_digest",
+            "http_bearer",
+            "http_header",
+            "http_query",
+            "http_custom",
+            "oauth2",
+            "tls_certificate",
+        ),
         "https://www.rfc-editor.org/rfc/rfc9110",
     ),
     System("amqp", "AMQP", "A message broker such as RabbitMQ.", ("amqp",), "https://www.rabbitmq.com/docs"),

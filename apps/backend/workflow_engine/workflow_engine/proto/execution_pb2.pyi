@@ -985,19 +985,23 @@ class GetExecutionStatusRequest(_message.Message):
 
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     SUMMARY_ONLY_FIELD_NUMBER: _builtins.int
+    WITH_DEFINITION_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """The execution."""
     summary_only: _builtins.bool
     """Leave out node runs, input and output."""
+    with_definition: _builtins.bool
+    """Give the definition that it runs, too."""
     def __init__(
         self,
         *,
         execution_id: _builtins.str = ...,
         summary_only: _builtins.bool = ...,
+        with_definition: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "summary_only", b"summary_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "summary_only", b"summary_only", "with_definition", b"with_definition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1013,6 +1017,7 @@ class GetExecutionStatusResponse(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     EXECUTION_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
     success: _builtins.bool
     """It was found."""
     message: _builtins.str
@@ -1023,6 +1028,10 @@ class GetExecutionStatusResponse(_message.Message):
     def execution(self) -> Global___Execution:
         """All that is known."""
 
+    @_builtins.property
+    def definition(self) -> _workflow_pb2.Workflow:
+        """What it runs, whatever became of the workflow since; absent unless asked for."""
+
     def __init__(
         self,
         *,
@@ -1030,10 +1039,11 @@ class GetExecutionStatusResponse(_message.Message):
         message: _builtins.str = ...,
         execution: Global___Execution | None = ...,
         status: Global___ExecutionStatus.ValueType = ...,
+        definition: _workflow_pb2.Workflow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "execution", b"execution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "message", b"message", "status", b"status", "success", b"success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "execution", b"execution", "message", b"message", "status", b"status", "success", b"success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -530,19 +530,23 @@ class ListNodeTypesRequest(_message.Message):
 
     FAMILY_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Of this family only."""
     query: _builtins.str
     """Whose type, name or summary holds this text."""
+    language: _builtins.str
+    """In which language, as a BCP 47 tag such as `zh-CN`; what has no translation is English."""
     def __init__(
         self,
         *,
         family: _builtins.str = ...,
         query: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "language", b"language", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

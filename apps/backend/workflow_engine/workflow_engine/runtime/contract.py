@@ -39,6 +39,8 @@ class Start:
     """The new execution's id, for a caller that has to know it beforehand; one is made up when it is empty."""
     depth: int = 0
     """How many executions stand above it, where it is nobody's child and yet of another's making."""
+    trace: str = ""
+    """Where its trace goes on from; see core.tracing.kept."""
     along: Sequence[Write] = ()
     """What else becomes true with the start, and is stored in the same transaction."""
 

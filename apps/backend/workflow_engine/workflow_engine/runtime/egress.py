@@ -24,8 +24,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from workflow_engine.core.logging import get_logger
-from workflow_engine.nodes.context import HttpResponse
+from workflow_engine.core.tracing import going_out
+from workflow_engine.nodes.context import Certificates, HttpResponse, Login
 from workflow_engine.nodes.spec import NodeFailure
+from workflow_engine.runtime.certificates import Contexts
 
 log = get_logger(__name__)
 
@@ -178,6 +180,8 @@ class _Request:
     body: bytes | AsyncIterator[bytes] | None
     proxy: str | None
     verify_tls: bool
+    login: Login | None
+    certificates: Certificates | None
     deadline: float
     timeout: float
 
@@ -225,6 +229,7 @@ class EgressClient:
         self._limits = (max_in_memory, max_streamed)
         self._resolver: _CheckedResolver | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._contexts = Contexts()
 
     async def close(self) -> None:
         if self._session:
@@ -243,20 +248,35 @@ class EgressClient:
         proxy: str | None = None,
         verify_tls: bool = True,
         quoted: bool = False,
+        login: Login | None = None,
+        certificates: Certificates | None = None,
     ) -> HttpResponse:
         """Sends one request, and up to ten more where the peer redirects. `timeout`, in seconds, covers all
         of them and the reading of the body. `quoted`: what the URL escapes stays escaped, as a signature over it needs.
-        Close the response, or read it to its end.
+        `login` answers a peer that asks by Digest; it and the `certificates` stay behind when a redirect leads
+        elsewhere. Close the response, or read it to its end.
 
         Raises NodeFailure: INVALID_REQUEST, EGRESS_REFUSED, CONNECTION_FAILED, TIMEOUT, TLS_FAILED,
-        PROXY_FAILED, TOO_MANY_REDIRECTS, REDIRECT_REFUSED, INVALID_RESPONSE; the response's own methods add
-        RESPONSE_TOO_LARGE. Its detail `sent` says whether the peer may have acted on the request.
+        PROXY_FAILED, TOO_MANY_REDIRECTS, REDIRECT_REFUSED, INVALID_RESPONSE, CREDENTIAL_REFUSED for certificates that
+        can not be read; the response's own methods add RESPONSE_TOO_LARGE. Its detail `sent` says whether the peer may
+        have acted on the request.
         """
         deadline = time.monotonic() + timeout
         target = _parsed(url, quoted=quoted)
         if params:
             target = target.extend_query(params)
-        hop = _Request(method.upper(), target, CIMultiDict(headers or {}), body, proxy, verify_tls, deadline, timeout)
+        hop = _Request(
+            method.upper(),
+            target,
+            CIMultiDict(headers or {}),
+            body,
+            proxy,
+            verify_tls,
+            login,
+            certificates,
+            deadline,
+            timeout,
+        )
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(hop)
             if not follow_redirects or response.status not in (301, 302, 303, 307, 308):
@@ -294,19 +314,37 @@ class EgressClient:
     async def _send(self, hop: _Request) -> aiohttp.ClientResponse:
         session, resolver = self._open()
         await self._check(hop, resolver)
+        if hop.login is None:
+            return await self._sent(session, hop)
+        digest = aiohttp.DigestAuthMiddleware(hop.login.user, hop.login.password)
+        if hop.body is None or isinstance(hop.body, bytes):
+            return await self._sent(session, hop, digest)
+        # A stream can be sent once only, so the peer has to say its question before.
+        asking = replace(hop, method="HEAD", headers=_bare(hop.headers), body=None)
+        (await self._sent(session, asking, digest, _once())).close()
+        return await self._sent(session, hop, digest, _once())
+
+    async def _sent(
+        self, session: aiohttp.ClientSession, hop: _Request, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientResponse:
         remaining = hop.deadline - time.monotonic()
         if remaining <= 0:
             raise hop.timed_out()
+        headers = hop.headers
+        if (trace := going_out()) and "traceparent" not in headers:
+            headers = CIMultiDict(headers, traceparent=trace)
+        tls = self._contexts.of(hop.certificates, verify=hop.verify_tls) if hop.certificates else hop.verify_tls
         try:
             return await session.request(
                 hop.method,
                 hop.url,
-                headers=hop.headers,
+                headers=headers,
                 data=hop.body,
                 timeout=aiohttp.ClientTimeout(total=remaining),
                 allow_redirects=False,
                 proxy=hop.proxy,
-                ssl=hop.verify_tls,
+                ssl=tls,
+                middlewares=middlewares,
             )
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             raise _failure(hop, error) from error
@@ -382,8 +420,7 @@ def _redirected(hop: _Request, status: int, location: str) -> _Request:
     method, body, headers = hop.method, hop.body, hop.headers.copy()
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", None
-        for name in ("content-type", "content-length", "content-encoding"):
-            headers.popall(name, None)
+        headers = _bare(headers)
     if body is not None and not isinstance(body, bytes):
         raise hop.failure(
             "REDIRECT_REFUSED",
@@ -398,7 +435,25 @@ def _redirected(hop: _Request, status: int, location: str) -> _Request:
                 "use that address as the url if this is what you want",
             )
         headers = CIMultiDict((name, value) for name, value in headers.items() if name.lower() in _HARMLESS)
+        hop = replace(hop, login=None, certificates=None)
     return replace(hop, method=method, url=url.with_user(None), headers=headers, body=body)
+
+
+def _once() -> aiohttp.ClientMiddlewareType:
+    """Sends a request once, and gives the same answer to whoever would send it again."""
+    answers: list[aiohttp.ClientResponse] = []
+
+    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if not answers:
+            answers.append(await handler(request))
+        return answers[0]
+
+    return send
+
+
+def _bare(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """Without what tells of a body."""
+    return CIMultiDict((name, value) for name, value in headers.items() if not name.lower().startswith("content-"))
 
 
 def _failure(hop: _Request, error: Exception) -> NodeFailure:
@@ -448,6 +503,14 @@ def _failure(hop: _Request, error: Exception) -> NodeFailure:
                 retryable=True,
                 sent=False,
             )
+        case aiohttp.ClientOSError() if isinstance(error.__cause__, ssl.SSLError):
+            # By TLS 1.3 a peer looks at our certificate when we think that all is well.
+            return hop.failure(
+                "TLS_FAILED",
+                f"the peer ended the connection: {error.__cause__.reason or error}",
+                "see whether it wants a certificate of ours (slot `certificate`), and whom it trusts",
+                sent=False,
+            )
         case aiohttp.ConnectionTimeoutError():
             return hop.timed_out(sent=False)
         case TimeoutError():
@@ -460,6 +523,13 @@ def _failure(hop: _Request, error: Exception) -> NodeFailure:
                 f"{hop.method} {shown(hop.url)} can not be sent: {error}",
                 hint="see that the method and the headers hold no line breaks or control characters",
                 details={"sent": False},
+            )
+        case aiohttp.ClientError() if type(error) is aiohttp.ClientError and hop.login:
+            return hop.failure(
+                "INVALID_RESPONSE",
+                f"the peer's question can not be answered: {error}",
+                "see what it asks for",
+                sent=False,
             )
         case _:
             return hop.failure(

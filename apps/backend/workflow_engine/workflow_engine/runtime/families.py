@@ -1,25 +1,82 @@
-"""Executions that come out of others or of the same request, and whose limits they come under: alike in every
-runtime.
-"""
+"""How executions begin, which come out of others, and whose limits they come under: alike in every runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from workflow_engine.engine import machine
-from workflow_engine.engine.events import ChildResult, ChildSpec, ExecutionEnded
+from workflow_engine.engine.events import ChildResult, ChildSpec, ExecutionEnded, ExecutionStarted
 from workflow_engine.engine.expressions import ExpressionError, Scope
 from workflow_engine.engine.items import Item, Items
 from workflow_engine.engine.plan import Plan
-from workflow_engine.engine.state import StartChild
-from workflow_engine.models.writes import ExecutionRow
+from workflow_engine.engine.state import StartChild, State
+from workflow_engine.models.writes import ExecutionRow, Status
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
+from workflow_engine.runtime.measures import beneath
 from workflow_engine.utils.json import dumps
 
-Key = tuple[str, str]
-"""A workflow and an idempotency key."""
 SUBWORKFLOW_MODE, ERROR_MODE = 6, 7
 """Numbers of engine.v1.ExecutionMode."""
+
+
+def birth(
+    start: Start,
+    id: str,
+    pk: int,
+    now: int,
+    seed: int,
+    *,
+    parent: ExecutionRow | None = None,
+    parent_address: str = "",
+    depth: int = 0,
+) -> tuple[ExecutionRow, ExecutionStarted]:
+    """An execution's row and its first event, as if it ran at once. `parent` has asked for it, from a run there."""
+    row = ExecutionRow(
+        pk=pk,
+        id=id,
+        workflow_id=start.workflow_id,
+        version=start.version,
+        digest=start.digest,
+        user_id=start.user_id,
+        mode=start.mode,
+        status=Status.RUNNING,
+        triggered_by=start.triggered_by,
+        created_at=now,
+        started_at=now,
+        idempotency_key=start.idempotency_key or None,
+        request_digest=start.request_digest,
+        parent_pk=parent.pk if parent else None,
+        parent_address=parent_address,
+        root_pk=(parent.root_pk or parent.pk) if parent else None,
+        retried_from=start.retried_from,
+        priority=start.priority,
+    )
+    started = ExecutionStarted(
+        at=now,
+        execution_id=id,
+        seed=seed,
+        input=start.input,
+        trigger=start.trigger,
+        reuse=start.reuse,
+        overrides=start.overrides,
+        only=start.only,
+        depth=depth or start.depth,
+        trace=start.trace,
+    )
+    return row, started
+
+
+def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: str, version: int) -> Start:
+    """What a child, or an error workflow's execution, starts from."""
+    return Start(
+        child.spec.workflow_id,
+        digest,
+        version,
+        user_id=parent.user_id,
+        mode=ERROR_MODE if state.status else SUBWORKFLOW_MODE,
+        triggered_by=parent.id,
+        input=child.spec.input,
+        priority=parent.priority,
+        trace=beneath(parent.id, state.trace),
+    )
 
 
 def group_of(plan: Plan, workflow_id: str, input: Items) -> str:
@@ -44,42 +101,6 @@ def error_children(row: ExecutionRow, plan: Plan, event: ExecutionEnded) -> list
     item = failure_item(Ended(row.id, event.status, [], event.failure), row.workflow_id)
     spec = ChildSpec(id=f"{row.id}.error", workflow_id=plan.error_workflow, input=[item])
     return [StartChild(machine.EXECUTION, spec, detached=True)]
-
-
-def same_request(start: Start, row: ExecutionRow) -> str:
-    """The execution that the idempotency key of `start` made before. Raises RuntimeFailure for another request."""
-    if row.request_digest != start.request_digest:
-        raise _reused(start)
-    return row.id
-
-
-def _reused(start: Start) -> RuntimeFailure:
-    return RuntimeFailure(
-        "IDEMPOTENCY_KEY_REUSED",
-        f"the idempotency key {start.idempotency_key!r} was used for another request to this workflow",
-    )
-
-
-def unknown_starts(starts: Sequence[Start], known: Mapping[Key, ExecutionRow]) -> tuple[list[Start], list[int | str]]:
-    """Those of a batch that are to be started, and for each of the batch its place among them, or the execution that
-    its idempotency key made before. Raises RuntimeFailure for another request under the same key.
-    """
-    fresh: list[Start] = []
-    places: list[int | str] = []
-    by_key: dict[Key, int] = {}
-    for start in starts:
-        key = (start.workflow_id, start.idempotency_key)
-        if key in known:
-            places.append(same_request(start, known[key]))
-            continue
-        place = by_key.get(key, len(fresh)) if start.idempotency_key else len(fresh)
-        if place == len(fresh):
-            fresh.append(start)
-            by_key[key] = place
-        elif fresh[place].request_digest != start.request_digest:
-            raise _reused(start)
-        places.append(place)
-    return fresh, places
 
 
 def child_result(ended: Ended) -> ChildResult:

@@ -7,11 +7,17 @@ blob store first, and the journal's row holds only their digest.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 
-from workflow_engine.engine.events import AnyEvent, decode
+from workflow_engine.engine import machine
+from workflow_engine.engine.events import AnyEvent, ExecutionEnded, decode
+from workflow_engine.engine.history import is_waiting
 from workflow_engine.engine.items import BLOB, BinaryRef, blob_digests
-from workflow_engine.models.store import Store, StoreUnavailable
+from workflow_engine.engine.plan import Plan
+from workflow_engine.engine.state import State
+from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable
 from workflow_engine.nodes.context import Blobs
+from workflow_engine.runtime.contract import Ended
 
 LARGE = 256 * 1024
 """Bytes of an event that lies in the journal itself."""
@@ -20,6 +26,7 @@ ELSEWHERE = b"\xb1"
 that the event names: whoever asks which blobs are in use need not read them."""
 MEDIA_TYPE = "application/vnd.msgpack"
 PAGE = 10_000
+STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
 
 
 async def lay_aside(blobs: Blobs, data: bytes) -> bytes:
@@ -36,6 +43,79 @@ async def read_events(store: Store, blobs: Blobs | None, pk: int, from_seq: int 
         events += [event for _, event in page]
         if len(page) < PAGE:
             return events
+
+
+async def read_ended(store: Store, blobs: Blobs | None, plan: Plan, row: ExecutionRow) -> Ended:
+    """How an execution that has ended did so."""
+    state = machine.replay(plan, await read_events(store, blobs, row.pk))
+    return Ended(row.id, state.status, state.output, state.failure)
+
+
+def status_of(state: State, *, admitted: bool, at_work: bool) -> Status:
+    """What people are shown of an execution; `at_work` when an attempt is under way, or about to be."""
+    if state.status:
+        return STATUS[state.status]
+    if not admitted:
+        return Status.NEW
+    if state.paused:
+        return Status.PAUSED
+    return Status.RUNNING if at_work or not is_waiting(state) else Status.WAITING
+
+
+class Watchers:
+    """Those who follow journals. They are only told that there is more, and read it: so they can miss nothing, and a
+    slow one holds nothing.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs | None) -> None:
+        self._store, self._blobs = store, blobs
+        self._waiting: dict[int, list[asyncio.Event]] = {}
+        self._closing = False
+
+    def tell(self, pk: int) -> None:
+        """More of this journal is stored."""
+        for grown in self._waiting.get(pk, ()):
+            grown.set()
+
+    def tell_all(self) -> None:
+        """More of any of them may be."""
+        for pk in self._waiting:
+            self.tell(pk)
+
+    def dismiss(self, pk: int) -> None:
+        """There will never be more of this one: it was removed."""
+        for grown in self._waiting.pop(pk, ()):
+            grown.set()
+
+    def close(self) -> None:
+        self._closing = True
+        self.tell_all()
+
+    async def follow(
+        self, row: ExecutionRow, from_seq: int, is_stored: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[tuple[int, AnyEvent]]:
+        """Events from number `from_seq` on as they are stored, up to the end; `is_stored` when what `row` tells is."""
+        grown = asyncio.Event()
+        watchers = self._waiting.setdefault(row.pk, [])
+        watchers.append(grown)
+        try:
+            seq = max(from_seq, 1) - 1
+            # Retention may take away what a slow watcher has not seen.
+            while not self._closing and self._waiting.get(row.pk) is watchers:
+                grown.clear()
+                is_over = row.status >= Status.SUCCESS and is_stored()
+                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
+                    for seq, event in page:
+                        yield seq, event
+                        if isinstance(event, ExecutionEnded):
+                            return
+                if is_over:
+                    return
+                await grown.wait()
+        finally:
+            watchers.remove(grown)
+            if not watchers and self._waiting.get(row.pk) is watchers:
+                del self._waiting[row.pk]
 
 
 async def read_page(

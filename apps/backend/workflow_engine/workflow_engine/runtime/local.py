@@ -15,16 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from workflow_engine.core import metrics
+from workflow_engine.core import metrics, spans
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
@@ -41,7 +38,7 @@ from workflow_engine.engine.events import (
     StepSucceeded,
     encode,
 )
-from workflow_engine.engine.history import History, is_waiting
+from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
@@ -62,21 +59,30 @@ from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now, storable
 from workflow_engine.nodes.spec import NodeFailure
+from workflow_engine.runtime import measures
 from workflow_engine.runtime.admission import Admission
+from workflow_engine.runtime.background import Background, delay, insist
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.families import (
-    ERROR_MODE,
-    SUBWORKFLOW_MODE,
-    Key,
+    birth,
     child_result,
+    child_start,
     error_children,
     group_of,
-    same_request,
-    unknown_starts,
 )
-from workflow_engine.runtime.journal import LARGE, lay_aside, read_events, read_page
-from workflow_engine.runtime.measures import attempted
+from workflow_engine.runtime.journal import (
+    LARGE,
+    Watchers,
+    lay_aside,
+    read_ended,
+    read_events,
+    read_page,
+    status_of,
+)
+from workflow_engine.runtime.keys import Key, Keys, same_request, unknown_starts
+from workflow_engine.runtime.measures import Attempting
+from workflow_engine.runtime.sleepers import Sleepers
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
@@ -84,17 +90,10 @@ T = TypeVar("T")
 
 PURE_STEPS = 256
 """How many pure attempts one execution may run before the others get their turn."""
-RETRY_COMMIT = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries of a commit that the database refused; the last one repeats."""
-STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
 SNAPSHOT_EVENTS = 500
 """Events after which a state is worth a snapshot."""
 SNAPSHOT_BYTES = 64
 """Bytes of the last snapshot for which one more event must have come: a large state is written less often."""
-DUE_AT_ONCE = 500
-"""Executions woken side by side when many are due."""
-RING_AGAIN = 5_000
-"""Milliseconds until those that could not be woken, because of a fault of ours, are tried again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,17 +159,11 @@ class LocalRuntime:
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
         self._loading: dict[int, asyncio.Future[None]] = {}
-        self._due: int | None = None
-        """When the first of those that sleep has to be woken, as far as is known."""
-        self._woken_until = 0
-        """Who is due up to then has been woken."""
-        self._alarm: Alarm | None = None
-        """Rings when somebody is due."""
-        self._is_waking = False
+        self._background = Background()
+        self._sleepers = Sleepers(store, clock, self._background, self._wake)
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
-        self._watchers: dict[int, list[asyncio.Event]] = {}
-        self._keys: dict[Key, asyncio.Future[None]] = {}
-        """The start that is under way for a workflow and idempotency key."""
+        self._watchers = Watchers(store, blobs)
+        self._keys = Keys()
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
         self._backlog: deque[tuple[_Live, Perform]] = deque()
@@ -179,7 +172,6 @@ class LocalRuntime:
         self._gates: dict[str, Any] = {}
         """The timer that lets more of a group in when its rate allows it."""
         self._queue_limit = queue_limit
-        self._background: set[asyncio.Task[Any]] = set()
         self._closing = False
 
     # the promise
@@ -201,8 +193,8 @@ class LocalRuntime:
             busy.append(row)
         for row in busy:
             await self._load(row)
-        self._look_by(self._clock.now_ms())
-        self._do(self._tell_parents_again)
+        self._sleepers.open()
+        self._background.do(self._tell_parents_again)
 
     async def _plan_again(self, digest: str) -> Plan | None:
         try:
@@ -227,8 +219,7 @@ class LocalRuntime:
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
         self._backlog.clear()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._sleepers.close()
         for gate in self._gates.values():
             gate.cancel()
         deadline = asyncio.get_running_loop().time() + grace
@@ -242,22 +233,19 @@ class LocalRuntime:
                 task.cancel()
             if live.committing:
                 await self._stored(live)
-        for task in list(self._background):
-            task.cancel()
-        for watchers in self._watchers.values():
-            for stored in watchers:
-                stored.set()
+        self._background.cancel()
+        self._watchers.close()
 
     async def start(self, start: Start) -> str:
         if self._closing:
             raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         if not start.idempotency_key:
             return await self._start(start)
-        return await self._whoever_waits(self._start_once(start))
+        return await self._background.see_through(self._start_once(start))
 
     async def _start_once(self, start: Start) -> str:
         key = (start.workflow_id, start.idempotency_key)
-        async with self._alone({key}):
+        async with self._keys.alone({key}):
             row = await asyncio.to_thread(self._store.execution_by_key, *key)
             return await self._start(start) if row is None else same_request(start, row)
 
@@ -267,48 +255,14 @@ class LocalRuntime:
         keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
         if not keys:
             return await self._start_all(starts)
-        return await self._whoever_waits(self._start_all_once(starts, keys))
+        return await self._background.see_through(self._start_all_once(starts, keys))
 
     async def _start_all_once(self, starts: Sequence[Start], keys: set[Key]) -> list[str]:
-        async with self._alone(keys):
+        async with self._keys.alone(keys):
             known = await asyncio.to_thread(self._store.executions_by_key, keys)
             fresh, places = unknown_starts(starts, known)
             ids = await self._start_all(fresh)
         return [place if isinstance(place, str) else ids[place] for place in places]
-
-    async def _whoever_waits(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which comes to its end even if its caller goes away.
-
-        A caller whose deadline has passed asks again, with the same key; the first start must not be in doubt then.
-        """
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended_alone)
-        return await asyncio.shield(task)
-
-    def _ended_alone(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        if not task.cancelled():
-            # Whoever waits is told; nobody may.
-            task.exception()
-
-    @asynccontextmanager
-    async def _alone(self, keys: set[Key]) -> AsyncIterator[None]:
-        """One start at a time under a key: who looked before the first was stored would start a second."""
-        taken: list[Key] = []
-        turn = asyncio.get_running_loop().create_future()
-        try:
-            # In order, so that two batches never wait for each other.
-            for key in sorted(keys):
-                while (another := self._keys.get(key)) is not None:
-                    await asyncio.wait([another])
-                self._keys[key] = turn
-                taken.append(key)
-            yield
-        finally:
-            for key in taken:
-                del self._keys[key]
-            turn.set_result(None)
 
     async def _start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._admission.queued + len(starts) > self._queue_limit:
@@ -396,29 +350,9 @@ class LocalRuntime:
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
-        # A watcher is only told that there is more, and reads it: it can miss nothing, and a slow one holds nothing.
-        stored = asyncio.Event()
-        watchers = self._watchers.setdefault(row.pk, [])
-        watchers.append(stored)
-        try:
-            seq = max(from_seq, 1) - 1
-            # Retention may take away what a slow watcher has not seen.
-            while not self._closing and self._watchers.get(row.pk) is watchers:
-                stored.clear()
-                # In memory it may have ended before that is stored.
-                is_over = row.status >= Status.SUCCESS and row.pk not in self._live
-                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
-                    for seq, event in page:
-                        yield seq, event
-                        if isinstance(event, ExecutionEnded):
-                            return
-                if is_over:
-                    return
-                await stored.wait()
-        finally:
-            watchers.remove(stored)
-            if not watchers and self._watchers.get(row.pk) is watchers:
-                del self._watchers[row.pk]
+        # In memory it may have ended before that is stored.
+        async for each in self._watchers.follow(row, from_seq, lambda: row.pk not in self._live):
+            yield each
 
     def attempts(self) -> set[asyncio.Task[Any]]:
         """All attempts under way."""
@@ -427,8 +361,7 @@ class LocalRuntime:
     def removed(self, pks: Iterable[int]) -> None:
         """To be told when executions were removed from the store: nobody shall wait for more of them."""
         for pk in pks:
-            for stored in self._watchers.pop(pk, ()):
-                stored.set()
+            self._watchers.dismiss(pk)
 
     # starting
 
@@ -463,39 +396,18 @@ class LocalRuntime:
         parent_address: str = "",
         depth: int = 0,
     ) -> _Live:
-        row = ExecutionRow(
-            pk=self._store.next_execution_pk(),
-            id=id,
-            workflow_id=start.workflow_id,
-            version=start.version,
-            digest=start.digest,
-            user_id=start.user_id,
-            mode=start.mode,
-            status=Status.RUNNING,
-            triggered_by=start.triggered_by,
-            created_at=now,
-            started_at=now,
-            idempotency_key=start.idempotency_key or None,
-            request_digest=start.request_digest,
-            parent_pk=parent.row.pk if parent else None,
+        row, started = birth(
+            start,
+            id,
+            self._store.next_execution_pk(),
+            now,
+            int.from_bytes(self._entropy(4), "big"),
+            parent=parent.row if parent else None,
             parent_address=parent_address,
-            root_pk=(parent.row.root_pk or parent.row.pk) if parent else None,
-            retried_from=start.retried_from,
-            priority=start.priority,
+            depth=depth,
         )
         group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
         live = _Live(row, machine.new(plan), is_new=True, along=start.along)
-        started = ExecutionStarted(
-            at=now,
-            execution_id=id,
-            seed=int.from_bytes(self._entropy(4), "big"),
-            input=start.input,
-            trigger=start.trigger,
-            reuse=start.reuse,
-            overrides=start.overrides,
-            only=start.only,
-            depth=depth or start.depth,
-        )
         try:
             self._take_in(live, started)
         except (TypeError, ValueError, OverflowError) as error:
@@ -570,13 +482,15 @@ class LocalRuntime:
             for child in ready.cancel_children:
                 if child not in live.asked_to_cancel:
                     live.asked_to_cancel.add(child)
-                    self._do(self._cancel_child, live.row, child)
+                    self._background.do(self._cancel_child, live.row, child)
             pure = False
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
                     pure = True
                     given = run_now(perform(state, task, self._context(live, now), self._clock.now_ms))
                     outcome, data = storable(task, given)
+                    if spans.active is not None:
+                        measures.performed(live.row.id, live.row.workflow_id, state.trace, task, outcome, now)
                     machine.apply(state, outcome)
                     self._record(live, data)
                 else:
@@ -610,23 +524,15 @@ class LocalRuntime:
         if live.buffer or live.is_new or status != live.row.status or live.wake_at != live.row.wake_at:
             live.committing = True
             if self._needs_time(live):
-                self._spawn(self._flush_slowly(live))
+                self._background.spawn(self._flush_slowly(live))
             else:
                 self._commit(live, status)
         else:
             self._settled(live)
 
     def _status(self, live: _Live) -> Status:
-        state = live.state
-        if state.status:
-            return STATUS[state.status]
-        if not live.admitted:
-            return Status.NEW
-        if state.paused:
-            return Status.PAUSED
-        if live.tasks or live.held or live.yielding or not is_waiting(state):
-            return Status.RUNNING
-        return Status.WAITING
+        at_work = bool(live.tasks or live.held or live.yielding)
+        return status_of(live.state, admitted=live.admitted, at_work=at_work)
 
     def _commit(self, live: _Live, status: Status, more: Sequence[Write] = (), born: Sequence[_Live] = ()) -> None:
         """Stores the buffer, the row, and `more` in one transaction; then the `born` that are in it may live."""
@@ -674,8 +580,7 @@ class LocalRuntime:
             if error is None:
                 live.committing = False
                 _answer(waiting, None)
-                for stored in self._watchers.get(row.pk, ()):
-                    stored.set()
+                self._watchers.tell(row.pk)
                 if due is not None:
                     self._on_notice(due)
                 self._launch(live, held)
@@ -712,9 +617,8 @@ class LocalRuntime:
 
         def told(error: Exception | None) -> None:
             if done(error):
-                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
-                log.error("commit_delayed", error=str(error), tries=tries + 1, seconds=delay)
-                asyncio.get_running_loop().call_later(delay, self._submit, writes, done, tries + 1)
+                log.error("commit_delayed", error=str(error), tries=tries + 1, seconds=delay(tries))
+                asyncio.get_running_loop().call_later(delay(tries), self._submit, writes, done, tries + 1)
 
         self._store.submit(writes, told)
 
@@ -741,7 +645,10 @@ class LocalRuntime:
         elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
             self._forget(live)
             if live.wake_at is not None:
-                self._wake_by(live.wake_at, live.row.pk)
+                if live.wake_at > self._clock.now_ms():
+                    self._sleepers.add(live.wake_at)
+                else:
+                    self._background.do(self._wake, live.row.pk)
         else:
             self._set_alarm(live)
 
@@ -750,7 +657,7 @@ class LocalRuntime:
         self._discard(live, error)
         # Of a new one nobody was told; one that exists can not just be gone.
         if not is_new and not isinstance(error, OwnershipLost):
-            self._do(self._give_up, live.row.pk, str(error), live.gave_up)
+            self._background.do(self._give_up, live.row.pk, str(error), live.gave_up)
 
     def _discard(self, live: _Live, error: Exception) -> None:
         self._forget(live)
@@ -779,7 +686,7 @@ class LocalRuntime:
         self._take_in(live, ended)
         live.children += error_children(live.row, live.state.plan, ended)
         for child in children:
-            self._do(self._cancel_child, live.row, child)
+            self._background.do(self._cancel_child, live.row, child)
         self._pump(live)
 
     # effects
@@ -800,12 +707,13 @@ class LocalRuntime:
 
     async def _attempt(self, live: _Live, task: Perform) -> None:
         try:
-            context = self._context(live, self._clock.now_ms())
+            row, now = live.row, self._clock.now_ms()
+            context = self._context(live, now)
+            attempting = Attempting(row.id, row.workflow_id, live.state.trace, task, now)
             on_item = self._item_done(live, task) if sum(map(len, task.work.inputs.values())) > 1 else None
             on_step = self._step_done(live, task)
-            began = time.perf_counter()
             outcome = await perform(live.state, task, context, self._clock.now_ms, on_item, on_step)
-            attempted(task, outcome, time.perf_counter() - began)
+            attempting.over(outcome)
         finally:
             if live.tasks.get(task.key) is asyncio.current_task():
                 del live.tasks[task.key]
@@ -907,7 +815,7 @@ class LocalRuntime:
     async def _bear(self, live: _Live, child: StartChild) -> _Live | None:
         """A child with its first event, not stored; None when it can not be, which its parent is told."""
         try:
-            start, plan = await self._insist(partial(self._child_start, live, child))
+            start, plan = await insist(partial(self._child_start, live, child))
             newborn = self._create(
                 start,
                 plan,
@@ -935,7 +843,7 @@ class LocalRuntime:
             for index, data in enumerate(live.buffer):
                 if len(data) > LARGE:
                     try:
-                        live.buffer[index] = await self._insist(
+                        live.buffer[index] = await insist(
                             partial(lay_aside, self._blobs, data), () if live.is_new and not must else OSError
                         )
                     except OSError as error:
@@ -947,17 +855,7 @@ class LocalRuntime:
         digest, version = await self._definitions.resolve_for(
             live.row.user_id, child.spec.workflow_id, child.spec.version
         )
-        mode = ERROR_MODE if live.state.status else SUBWORKFLOW_MODE
-        start = Start(
-            child.spec.workflow_id,
-            digest,
-            version,
-            live.row.user_id,
-            mode,
-            live.row.id,
-            child.spec.input,
-            priority=live.row.priority,
-        )
+        start = child_start(live.row, live.state, child, digest, version)
         return start, await self._definitions.plan(digest)
 
     async def _tell_parent(self, pk: int, address: str, result: ChildResult) -> None:
@@ -968,7 +866,7 @@ class LocalRuntime:
     async def _tell_parents_again(self) -> None:
         # A child may have ended in the last life without its parent having been told.
         for child in await asyncio.to_thread(self._store.ended_children_of_open):
-            self._do(self._tell_again, child)
+            self._background.do(self._tell_again, child)
 
     async def _tell_again(self, child: ExecutionRow) -> None:
         assert child.parent_pk is not None
@@ -991,12 +889,13 @@ class LocalRuntime:
             return
         self._forget(live)
         metrics.ENDED.labels(state.status).inc()
+        measures.ended(row, state)
         ended = Ended(row.id, state.status, state.output, state.failure)
         _answer(self._waiters.pop(row.pk, ()), ended)
         self.on_end()
         self._release(live.row.pk)
         if row.parent_pk is not None and row.parent_address:
-            self._do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
+            self._background.do(self._tell_parent, row.parent_pk, row.parent_address, child_result(ended))
 
     def _release(self, pk: int) -> None:
         if (group := self._admission.leave(pk)) is not None:
@@ -1004,7 +903,7 @@ class LocalRuntime:
 
     def _let_in(self, group: str) -> None:
         for pk in self._admission.next(group, self._clock.now_ms()):
-            self._do(self._begin, pk)
+            self._background.do(self._begin, pk)
         self._watch_gate(group)
 
     async def _begin(self, pk: int) -> None:
@@ -1022,9 +921,7 @@ class LocalRuntime:
         self._pump(live)
 
     async def ended(self, row: ExecutionRow) -> Ended:
-        """How an execution that has ended did so, from its journal."""
-        state = await self._replay(row)
-        return Ended(row.id, state.status, state.output, state.failure)
+        return await read_ended(self._store, self._blobs, await self._definitions.plan(row.digest), row)
 
     # memory
 
@@ -1109,11 +1006,6 @@ class LocalRuntime:
         machine.go_on(state, events)
         return _Live(row, state, seq + len(events), snapshot_seq=seq, snapshot_size=size, wake_at=row.wake_at)
 
-    async def _replay(self, row: ExecutionRow) -> State:
-        """The state that the whole journal leads to."""
-        plan = await self._definitions.plan(row.digest)
-        return machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
-
     # time
 
     def _set_alarm(self, live: _Live) -> None:
@@ -1129,89 +1021,6 @@ class LocalRuntime:
         live.alarm = live.alarm_at = None
         if self._live.get(live.row.pk) is live:
             self._pump(live)
-
-    def _wake_by(self, at: int, pk: int) -> None:
-        """For one that has left memory, and whose row in the store says when it is due."""
-        if at <= self._clock.now_ms():
-            self._do(self._wake, pk)
-            return
-        # Earlier than where we are: the clock was set back.
-        self._woken_until = min(self._woken_until, at - 1)
-        self._look_by(at)
-
-    def _look_by(self, at: int) -> None:
-        if self._due is None or at < self._due:
-            self._due = at
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._due is None or self._is_waking or self._closing:
-            return
-        if self._due <= self._clock.now_ms():
-            self._is_waking = True
-            self._spawn(self._wake_due())
-        else:
-            # It may ring too early, and then is set again.
-            self._alarm = self._clock.call_at(self._due, self._arm)
-
-    async def _wake_due(self) -> None:
-        """Wakes all whose time has come, and sets the alarm for the next one."""
-        now, since = self._clock.now_ms(), self._woken_until
-        # Who goes to sleep from here on says itself when it has to be woken.
-        self._due, self._woken_until = None, now
-        try:
-            following = await self._wake_between(since, now)
-        except Exception:
-            # A mistake of ours must delay timers, and not end them.
-            log.exception("timers_delayed")
-            self._woken_until, following = min(self._woken_until, since), now + RING_AGAIN
-        self._is_waking = False
-        if following is not None:
-            self._due = min(following, self._due or following)
-        self._arm()
-
-    async def _wake_between(self, since: int, now: int) -> int | None:
-        """Wakes those that are due behind `since` and up to `now`; returns when the next one is due."""
-        after = (since + 1, 0)
-        while page := await self._insist(partial(asyncio.to_thread, self._store.due, after, now, DUE_AT_ONCE)):
-            after = page[-1]
-            wakes = [self._insist(partial(self._wake, pk)) for _, pk in page]
-            for woken in await asyncio.gather(*wakes, return_exceptions=True):
-                if isinstance(woken, Exception):
-                    log.error("not_woken", error=str(woken))
-        return await self._insist(partial(asyncio.to_thread, self._store.next_due, now))
-
-    async def _insist(
-        self,
-        work: Callable[[], Awaitable[T]],
-        until: type[Exception] | tuple[type[Exception], ...] = StoreUnavailable,
-    ) -> T:
-        """Tries until `until` does not stand in the way: what has to follow from a stored event must follow."""
-        for tries in itertools.count():
-            try:
-                return await work()
-            except until as error:
-                delay = RETRY_COMMIT[min(tries, len(RETRY_COMMIT) - 1)]
-                log.error("delayed", error=str(error), tries=tries + 1, seconds=delay)
-                await asyncio.sleep(delay)
-        raise AssertionError("unreachable")
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._spawned)
-
-    def _do(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
-        """Does `work` in the background, in spite of a database that is out of reach for a while."""
-        self._spawn(self._insist(partial(work, *arguments)))
-
-    def _spawned(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("background_failed", exc_info=error)
 
 
 def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:

@@ -278,5 +278,24 @@ def _redactor(secret: Iterable[str]) -> Redactor:
 def telling(fields: dict[str, Any], secrets: dict[str, str]) -> Iterable[str]:
     """What must not be shown: the secrets, and what a node makes of them."""
     yield from secrets.values()
+    for each in secrets.values():
+        if each.startswith("{"):
+            yield from _texts(each)
     if "password" in secrets and "username" in fields:
         yield f"{fields['username']}:{secrets['password']}"
+
+
+def _texts(written: str) -> Iterable[str]:
+    """Every text in a value, if it is one in JSON."""
+    try:
+        left: list[Any] = [loads(written.encode())]
+    except ValueError:
+        return
+    while left:
+        match left.pop():
+            case str() as found:
+                yield found
+            case dict() as members:
+                left += members.values()
+            case list() as elements:
+                left += elements

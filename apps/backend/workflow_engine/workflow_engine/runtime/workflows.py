@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from workflow_engine.core.tracing import going_out
 from workflow_engine.engine.items import Items
 from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Context
@@ -43,6 +44,7 @@ class Workflows:
                     idempotency_key=f"run:{hashlib.sha256(key.encode()).hexdigest()}",
                     request_digest=hashlib.sha256(dumps([item.json for item in input], sort=True)).hexdigest(),
                     depth=self._context.depth + 1,
+                    trace=going_out(),
                 )
             )
             ended = await self._runtime.wait(id, timeout)

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from workflow_engine.core import metrics
+from workflow_engine.core import metrics, tracing
 from workflow_engine.core.logging import get_logger
 from workflow_engine.services.access.audit import Audit
 from workflow_engine.services.access.callers import Caller, Incoming, act_for
@@ -52,7 +52,7 @@ class Calls:
             entry.watch()
             response = await behaviour(request, context)
         except Exception as error:
-            refusal = _refusal(rpc, error)
+            refusal = _refusal(rpc, incoming, error)
             metrics.RPC_SECONDS.labels(rpc.path, refusal.code.name).observe(time.perf_counter() - started)
             await entry.refused(refusal.code.name, _reason(error))
             raise refusal from error
@@ -73,7 +73,7 @@ class Calls:
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:
-            refusal = _refusal(rpc, error)
+            refusal = _refusal(rpc, incoming, error)
             await entry.refused(refusal.code.name, _reason(error))
             raise refusal from error
 
@@ -98,15 +98,21 @@ def _reason(error: Exception) -> str:
     return refusal.reason if refusal is not None else ""
 
 
-def _refusal(rpc: Rpc, error: Exception) -> Refused:
+def _refusal(rpc: Rpc, incoming: Incoming, error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     refusal = known(error)
     if refusal is None:
-        log.error("rpc_failed", method=rpc.path, exc_info=error)
+        log.error("rpc_failed", method=rpc.path, **_trace(incoming), exc_info=error)
         return refused(grpc.StatusCode.INTERNAL, "the server has made a mistake; its log says which, under rpc_failed")
-    log.info("rpc_refused", method=rpc.path, reason=refusal.reason, message=refusal.message)
+    log.info("rpc_refused", method=rpc.path, reason=refusal.reason, message=refusal.message, **_trace(incoming))
     return Refused(refusal.code, refusal.status())
+
+
+def _trace(incoming: Incoming) -> dict[str, str]:
+    """The caller's trace, for a line in the log."""
+    place = tracing.parse(incoming.traceparent) if incoming.traceparent else None
+    return {"trace_id": f"{place.trace_id:032x}"} if place is not None else {}
 
 
 def refused(code: grpc.StatusCode, message: str) -> Refused:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from workflow_engine.engine.plan import build
 from workflow_engine.models.store import NotFound, WorkflowFilter
 from workflow_engine.models.triggers import unregister
+from workflow_engine.nodes.words import words
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire
@@ -145,18 +146,15 @@ class Drafts:
         )
 
     async def ListNodeTypes(self, request: ws.ListNodeTypesRequest, context: Any) -> ws.ListNodeTypesResponse:
-        wanted = request.query.lower()
+        wanted, say = request.query.lower(), words(request.language)
         found = [
-            node
+            shown
             for node in self.backend.registry
-            if (not request.family or node.type.startswith(f"{request.family}."))
-            and wanted in f"{node.type} {node.name} {node.summary}".lower()
+            if not request.family or node.type.startswith(f"{request.family}.")
+            if (shown := wire.node_type_to_proto(node, say))
+            if wanted in f"{node.type} {node.name} {node.summary} {shown.name} {shown.summary}".lower()
         ]
-        return ws.ListNodeTypesResponse(
-            success=True,
-            message=f"{len(found)} node types",
-            node_types=[wire.node_type_to_proto(node) for node in found],
-        )
+        return ws.ListNodeTypesResponse(success=True, message=f"{len(found)} node types", node_types=found)
 
 
 async def create(

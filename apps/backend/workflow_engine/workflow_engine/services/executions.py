@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
+from workflow_engine.core.tracing import kept, of_execution
 from workflow_engine.engine import fork
 from workflow_engine.engine.events import (
     AnyEvent,
@@ -28,7 +29,7 @@ from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Start, Turn
 from workflow_engine.runtime.journal import read_events
 from workflow_engine.services import wire
-from workflow_engine.services.access.callers import current
+from workflow_engine.services.access.callers import current, incoming
 from workflow_engine.services.backend import Backend, canonical
 from workflow_engine.services.drafts import request_digest
 from workflow_engine.services.errors import ServiceError
@@ -95,6 +96,7 @@ class Executions:
             idempotency_key=request.idempotency_key,
             request_digest=request_digest(request),
             priority=request.priority or plan.priority,
+            trace=kept(incoming().traceparent),
         )
 
     async def _draft(self, draft: bytes) -> str:
@@ -112,12 +114,16 @@ class Executions:
         self, request: ex.GetExecutionStatusRequest, context: Any
     ) -> ex.GetExecutionStatusResponse:
         execution = await self._execution(request.execution_id, summary_only=request.summary_only)
-        return ex.GetExecutionStatusResponse(
+        response = ex.GetExecutionStatusResponse(
             success=True,
             message=ex.ExecutionStatus.Name(execution.status),
             execution=execution,
             status=execution.status,
         )
+        if request.with_definition:
+            stored = await asyncio.to_thread(self.backend.store.definition, execution.definition_digest)
+            response.definition.ParseFromString(stored or b"")
+        return response
 
     async def WaitExecution(self, request: ex.WaitExecutionRequest, context: Any) -> ex.WaitExecutionResponse:
         timeout = request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else DEFAULT_WAIT
@@ -392,6 +398,7 @@ class Executions:
                 retried_from=row.id,
                 reuse=reuse,
                 overrides=edited or {},
+                trace=kept(incoming().traceparent, again=of_execution(row.id, started.trace)),
             )
         )
 

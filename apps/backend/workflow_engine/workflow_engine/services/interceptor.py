@@ -69,6 +69,7 @@ def _incoming(context: Context) -> Incoming:
         address=_address(context.peer()),
         request_id=given.get("x-request-id", ""),
         user_agent=given.get("user-agent", ""),
+        traceparent=given.get("traceparent", ""),
     )
 
 

@@ -16,7 +16,7 @@ from workflow_engine.services.desk import Desk
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.links import Links
 from workflow_engine.services.paging import Page, token
-from workflow_engine.services.wire import files_from_proto, fill_files, timestamp
+from workflow_engine.services.wire import files_from_proto, fill_files, ordered, timestamp
 from workflow_engine.utils.structs import fill_struct, struct_to_dict
 
 KINDS: dict[str, pb.TaskKind.ValueType] = {
@@ -115,7 +115,7 @@ def task_to_proto(found: FoundTask) -> pb.Task:
         labels=task.labels,
         decision=decision(task, found.answers),
     )
-    fill_struct(made.schema, task.schema)
+    fill_struct(made.schema, ordered(dict(task.schema)))
     if task.data:
         fill_struct(made.data, task.data)
     fill_files(made.files, task.files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from inspect import get_annotations
 from typing import Any
 
 from workflow_engine.engine.items import Failure, Item
@@ -15,6 +16,7 @@ from workflow_engine.nodes.external_action.service import Service
 from workflow_engine.nodes.registry import AnyNode, Registry
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.nodes.tools import ToolNode, plain
+from workflow_engine.nodes.words import Words, words
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.runtime.workflows import Workflows
@@ -39,11 +41,11 @@ class Tools:
     backend: Backend
 
     async def ListIntegrations(self, request: it.ListIntegrationsRequest, context: Any) -> it.ListIntegrationsResponse:
-        wanted = request.query.lower()
+        wanted, say = request.query.lower(), words(request.language)
         found = [
-            _integration(system, self.backend.registry)
+            _integration(system, self.backend.registry, say)
             for system in (*SYSTEMS, *services(self.backend.registry))
-            if wanted in system.id or wanted in system.name.lower()
+            if wanted in f"{system.id} {system.name} {say(system.name)}".lower()
         ]
         return it.ListIntegrationsResponse(success=True, message=f"{len(found)} integrations", integrations=found)
 
@@ -176,11 +178,11 @@ def services(registry: Registry) -> list[System]:
     return [node.system() for node in registry if isinstance(node, Service)]
 
 
-def _integration(system: System, registry: Any) -> it.Integration:
+def _integration(system: System, registry: Any, say: Words) -> it.Integration:
     return it.Integration(
         id=system.id,
-        name=system.name,
-        summary=system.summary,
+        name=say(system.name),
+        summary=say(system.summary),
         documentation_url=system.documentation_url,
         node_types=system.node_types
         or [
@@ -188,11 +190,11 @@ def _integration(system: System, registry: Any) -> it.Integration:
             for node in registry
             if any(not set(slot.types).isdisjoint(system.kinds) for slot in node.credentials)
         ],
-        credential_types=[_credential_type(KINDS[kind]) for kind in system.kinds],
+        credential_types=[_credential_type(KINDS[kind], say) for kind in system.kinds],
     )
 
 
-def _credential_type(kind: type[CredentialKind]) -> it.CredentialType:
-    return it.CredentialType(
-        type=kind.type, name=kind.title, schema=to_struct(kind.model_json_schema()), is_oauth=kind.is_oauth
-    )
+def _credential_type(kind: type[CredentialKind], say: Words) -> it.CredentialType:
+    # What a kind has of its own matters more than what all of them have.
+    schema = wire.ordered(say.schema(kind.model_json_schema()), first=get_annotations(kind))
+    return it.CredentialType(type=kind.type, name=say(kind.title), schema=to_struct(schema), is_oauth=kind.is_oauth)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from functools import cache
+from inspect import get_annotations
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +19,7 @@ from workflow_engine.engine.state import address
 from workflow_engine.models.store import ExecutionRow
 from workflow_engine.models.workflow import Workflow, WorkflowVersion
 from workflow_engine.nodes.spec import Node, Parameters
+from workflow_engine.nodes.words import ENGLISH, Words
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
@@ -277,19 +280,21 @@ def issue_to_proto(issue: Issue) -> pb.ValidationIssue:
 # node types
 
 
-def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
+@cache
+def node_type_to_proto(node: Node[Parameters], say: Words = ENGLISH) -> pb.NodeType:
+    """A node type never changes, and its schema takes a while: it is made once. Copy it before you change it."""
     shape: Shape = node.shape(node.example)
     return pb.NodeType(
         type=node.type,
         version=node.version,
         family=node.type.partition(".")[0],
-        name=node.name,
-        summary=node.summary,
-        help=node.help,
-        parameter_schema=to_struct(form_schema(node)),
+        name=say(node.name),
+        summary=say(node.summary),
+        help=say(node.help),
+        parameter_schema=to_struct(form_schema(node, say)),
         example=to_struct(node.example),
-        inputs=[_port(port) for port in shape.inputs],
-        outputs=[_port(port) for port in shape.outputs],
+        inputs=[_port(port, say) for port in shape.inputs],
+        outputs=[_port(port, say) for port in shape.outputs],
         run_mode=pb.RunMode.Value(f"RUN_MODE_{shape.run_mode.name}"),
         effect=pb.Effect.Value(f"EFFECT_{shape.effect.name}"),
         credentials=[
@@ -298,15 +303,21 @@ def node_type_to_proto(node: Node[Parameters]) -> pb.NodeType:
     )
 
 
-def form_schema(node: Node[Parameters]) -> dict[str, Any]:
-    """The JSON Schema of a node's parameters. A Struct forgets in which order its keys came, so `propertyOrder` says it
-    for every object; `literal` marks parameters in which braces are no expression."""
-    schema = node.parameters.model_json_schema()
-    for part in (schema, *schema.get("$defs", {}).values()):
-        if "properties" in part:
-            part["propertyOrder"] = list(part["properties"])
+def form_schema(node: Node[Parameters], say: Words = ENGLISH) -> dict[str, Any]:
+    """The JSON Schema of a node's parameters; `literal` marks those in which braces are no expression. What the node
+    itself asks for comes before what it shares with its kind."""
+    schema = ordered(say.schema(node.parameters.model_json_schema()), first=get_annotations(node.parameters))
     for name in node.literals & schema.get("properties", {}).keys():
         schema["properties"][name]["literal"] = True
+    return schema
+
+
+def ordered(schema: dict[str, Any], first: Container[str] = ()) -> dict[str, Any]:
+    """The schema with `propertyOrder` for every object: a Struct forgets in which order its keys came. The properties
+    named `first` come before the others."""
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["propertyOrder"] = sorted(part["properties"], key=lambda name: name not in first)
     return schema
 
 
@@ -314,11 +325,11 @@ def ports_to_proto(shape: Shape) -> ws.NodePorts:
     return ws.NodePorts(inputs=map(_port, shape.inputs), outputs=map(_port, shape.outputs))
 
 
-def _port(port: Port) -> pb.Port:
+def _port(port: Port, say: Words = ENGLISH) -> pb.Port:
     return pb.Port(
         name=port.name,
         kind=pb.PORT_KIND_DATA if port.kind is PortKind.DATA else pb.PORT_KIND_RESOURCE,
         resource=port.resource,
         required=port.required,
-        description=port.description,
+        description=say(port.description),
     )

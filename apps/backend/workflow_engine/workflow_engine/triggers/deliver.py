@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ import msgspec
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
+from workflow_engine.core.tracing import kept
 from workflow_engine.engine.events import CancelRequested, ExecutionStarted
 from workflow_engine.engine.expressions import ExpressionError, ExpressionErrors, Scope
 from workflow_engine.engine.items import Item, Items
@@ -56,6 +57,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Item]).decode
 
 
+async def nobody(workflow_id: str) -> None:
+    """There is no other process to tell."""
+
+
 class PayloadGone(Exception):
     """What came with an event is not stored any more."""
 
@@ -73,10 +78,11 @@ class Deliveries:
         entropy: Callable[[int], bytes],
         blobs: Blobs | None = None,
         on_pause: Callable[[Registered], None] = lambda trigger: None,
+        tell: Callable[[str], Awaitable[None]] = nobody,
         queue_limit: int = 100_000,
     ) -> None:
-        """`on_pause` is called when a trigger has paused itself."""
-        self._queue_limit = queue_limit
+        """`on_pause` is called when a trigger pauses itself, `tell` with its workflow when that is stored."""
+        self._queue_limit, self._tell = queue_limit, tell
         self._store, self._runtime, self._definitions, self._clock = store, runtime, definitions, clock
         self._entropy, self._blobs, self._on_pause = entropy, blobs, on_pause
         self._deciding: dict[tuple[str, str], asyncio.Future[None]] = {}
@@ -121,10 +127,16 @@ class Deliveries:
             decision=Decision.STARTED,
         )
         moved: list[Write] = [] if cursor is None else [MoveCursor(trigger.id, cursor)]
-        if not id or is_new:
-            row = await self._decide(trigger, row, items, moved, overlap, by_hand)
-        else:
-            row = await self._decide_once(trigger, row, items, moved, overlap, by_hand)
+        try:
+            if not id or is_new:
+                row = await self._decide(trigger, row, items, moved, overlap, by_hand)
+            else:
+                row = await self._decide_once(trigger, row, items, moved, overlap, by_hand)
+        except WriteRefused:
+            # Another process decided it at the same time, or before it died.
+            if not id or (earlier := await self._earlier(trigger, id)) is None:
+                raise
+            row = await self._duplicate(row, earlier, moved)
         if cursor is not None:
             trigger.cursor = cursor
         return row
@@ -220,6 +232,7 @@ class Deliveries:
         except NotFound:
             return
         trigger.row.revision += 1
+        await self._tell(trigger.row.workflow_id)
         log.warning("trigger_paused", trigger_id=trigger.id, workflow_id=trigger.row.workflow_id, why=problem)
 
     async def close(self) -> None:
@@ -246,7 +259,7 @@ class Deliveries:
             await asyncio.wait([other])
         self._deciding[key] = done = asyncio.get_running_loop().create_future()
         try:
-            earlier = await asyncio.to_thread(stored.event_by_delivery, self._store, *key)
+            earlier = await self._earlier(trigger, row.delivery_id)
             if earlier is None:
                 return await self._decide(trigger, row, items, moved, overlap, by_hand)
             return await self._duplicate(row, earlier, moved)
@@ -254,10 +267,14 @@ class Deliveries:
             del self._deciding[key]
             done.set_result(None)
 
+    async def _earlier(self, trigger: Registered, delivery_id: str) -> TriggerEventRow | None:
+        return await asyncio.to_thread(stored.event_by_delivery, self._store, trigger.id, delivery_id)
+
     async def _duplicate(self, row: TriggerEventRow, earlier: TriggerEventRow, moved: list[Write]) -> TriggerEventRow:
         came = datetime.fromtimestamp(earlier.decided_at / 1000, UTC).isoformat(timespec="seconds")
         row.detail = f"delivery {row.delivery_id!r} came before, at {came}"
         row.execution_id, row.decision, row.delivery_id = earlier.execution_id, Decision.DUPLICATE, None
+        row.payload = None
         return await self._record(row, None, moved)
 
     async def _decide(
@@ -345,8 +362,8 @@ class Deliveries:
             if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
                 raise
             if isinstance(refused, WriteRefused) and row.delivery_id and not waited:
-                # The database knows the delivery, though the caller did not.
-                earlier = await asyncio.to_thread(stored.event_by_delivery, self._store, trigger.id, row.delivery_id)
+                # The database may know the delivery, though the caller did not.
+                earlier = await self._earlier(trigger, row.delivery_id)
                 if earlier is not None:
                     return await self._duplicate(row, earlier, moved)
             row.execution_id, row.decision, row.detail = "", Decision.FAILED, str(refused)
@@ -374,6 +391,7 @@ class Deliveries:
             trigger=trigger.row.node_id,
             priority=(await self._definitions.plan(trigger.digest)).priority,
             execution_id=id,
+            trace=kept(_caller(items)),
             along=along,
         )
 
@@ -555,3 +573,10 @@ def _short(delivery_id: str) -> str:
     if len(clean) <= LONGEST_ID:
         return clean
     return "sha256:" + hashlib.sha256(delivery_id.encode()).hexdigest()
+
+
+def _caller(items: Items) -> str:
+    """The `traceparent` among the headers of what came, a call or a message; they are kept with it, so it is too."""
+    headers = items[0].json.get("headers") if items else None
+    found = headers.get("traceparent") if isinstance(headers, dict) else None
+    return found if isinstance(found, str) else ""

@@ -18,17 +18,13 @@ from workflow_engine.nodes.registry import Registry
 from workflow_engine.nodes.trigger.base import HttpTrigger, ListenTrigger, PollTrigger, ScheduleTrigger, Trigger
 from workflow_engine.runtime.contract import Runtime
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.triggers.deliver import Deliveries
+from workflow_engine.triggers.deliver import Deliveries, nobody
 from workflow_engine.triggers.registered import Registered
 from workflow_engine.triggers.router import Router
-from workflow_engine.triggers.scheduler import Scheduler
+from workflow_engine.triggers.scheduler import Scheduler, cursor_of
 from workflow_engine.triggers.sources import Sources
 
 log = get_logger(__name__)
-
-
-async def _nobody(workflow_id: str) -> None:
-    """There is no other process to tell."""
 
 
 class Triggers:
@@ -50,7 +46,7 @@ class Triggers:
         blobs: Blobs | None = None,
         queue_limit: int = 100_000,
         leads: bool = True,
-        tell: Callable[[str], Awaitable[None]] = _nobody,
+        tell: Callable[[str], Awaitable[None]] = nobody,
     ) -> None:
         """`queue_limit` is how many deliveries may wait for their start before further ones are refused.
 
@@ -67,6 +63,7 @@ class Triggers:
             entropy=entropy,
             blobs=blobs,
             on_pause=self._hush,
+            tell=self._tell,
             queue_limit=queue_limit,
         )
         self.router: Router[Registered] = Router()
@@ -107,8 +104,7 @@ class Triggers:
 
     async def lead(self) -> None:
         """From now on schedules and sources are this process's work."""
-        self._leads = True
-        await self._load("")
+        await self._load("", leads=True)
 
     async def follow(self) -> None:
         """From now on they are another's."""
@@ -128,7 +124,9 @@ class Triggers:
 
     async def resume(self, id: str) -> None:
         """A trigger fires again from now on. Raises NotFound."""
-        trigger = self._registered.get(id)
+        if (trigger := self._registered.get(id)) is not None:
+            # Another process may have paused it, or moved it since.
+            await self._load(trigger.row.workflow_id)
         if trigger is not None and trigger.row.paused and isinstance(trigger.kind, ScheduleTrigger):
             await self._scheduler.skip_paused(trigger)
         now = self._clock.now_ms()
@@ -140,7 +138,8 @@ class Triggers:
         if row is not None:
             await self.reload(row.workflow_id)
 
-    async def _load(self, workflow_id: str) -> None:
+    async def _load(self, workflow_id: str, *, leads: bool = False) -> None:
+        """Takes up the triggers of a workflow, or all; and the lead, if this process `leads` from now on."""
         async with self._loading:
             rows = await asyncio.to_thread(stored.live, self._store, workflow_id)
             open_ = await asyncio.to_thread(stored.running, self._store, workflow_id)
@@ -148,6 +147,7 @@ class Triggers:
             failed = await asyncio.to_thread(stored.failed, self._store, workflow_id)
             self._drop(workflow_id, {live.trigger.id for live in rows})
             taken = [trigger for live in rows if (trigger := self._take(live)) is not None]
+            self._leads |= leads
             self._restore(open_, [(id, pk) for id, pk, decision in waiting if decision is Decision.BUFFERED])
             if not workflow_id:
                 await self._take_up([(id, pk) for id, pk, decision in waiting if decision is Decision.RECEIVED])
@@ -183,7 +183,8 @@ class Triggers:
             return fresh
         # The same object goes on: what it has under way belongs to it.
         self._unplug(known)
-        known.renew(fresh)
+        moved = isinstance(kind, ScheduleTrigger) and cursor_of(fresh) > cursor_of(known)
+        known.renew(fresh, inherits=moved or not self._leads)
         return known
 
     def _restore(self, running: Iterable[tuple[str, str]], buffered: Iterable[tuple[str, int]]) -> None:

@@ -63,9 +63,12 @@ class Registered:
             cursor=row.cursor,
         )
 
-    def renew(self, fresh: Registered) -> None:
-        """Becomes what has been stored anew; what is under way stays, and how far it has come."""
-        if fresh.row.type != self.row.type:
+    def renew(self, fresh: Registered, *, inherits: bool = False) -> None:
+        """Becomes what has been stored anew; what is under way stays, and how far it has come.
+
+        It `inherits` when another process has moved it: then what is stored says how far it has come.
+        """
+        if inherits or fresh.row.type != self.row.type:
             self.cursor = fresh.cursor
         self.row, self.kind, self.parameters = fresh.row, fresh.kind, fresh.parameters
         self.version, self.digest, self.user_id = fresh.version, fresh.digest, fresh.user_id

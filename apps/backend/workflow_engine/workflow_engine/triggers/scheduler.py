@@ -111,9 +111,11 @@ class Scheduler:
             async with trigger.deciding:
                 if trigger in self._decided:
                     await self._decide(trigger)
-        except (StoreUnavailable, RuntimeFailure) as error:
+        except Exception as error:
+            # Whatever it is, a schedule must not stop in silence.
             retry_at = self._clock.now_ms() + RETRY
-            log.error("tick_delayed", trigger_id=trigger.id, error=str(error))
+            unforeseen = not isinstance(error, StoreUnavailable | RuntimeFailure)
+            log.error("tick_delayed", trigger_id=trigger.id, error=str(error), exc_info=unforeseen)
         if trigger in self._decided and trigger not in self._turn:
             self._wait(trigger, retry_at)
             self._arm()

@@ -114,4 +114,5 @@ def incoming(request: Request) -> Incoming:
         address=request.client.host if request.client is not None else "",
         user_agent=headers.get("user-agent", ""),
         request_id=str(getattr(request.state, "request_id", "")),
+        traceparent=headers.get("traceparent", ""),
     )

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from workflow_engine.engine.items import Item
 from workflow_engine.nodes.action.http.answer import Answer, Format, read, records, refusal
-from workflow_engine.nodes.action.http.auth import SLOT, Signature, signature
-from workflow_engine.nodes.action.http.body import Body, NoBody, encode
+from workflow_engine.nodes.action.http.auth import CERTIFICATE, REQUEST, Signature, certificates, signature
+from workflow_engine.nodes.action.http.body import Body, NoBody, encode, extended
 from workflow_engine.nodes.action.http.pages import NoPages, Pages, Path, Step, first, following, found
 from workflow_engine.nodes.action.http.text import Fields, Scalar, pairs, text
 from workflow_engine.nodes.context import HttpResponse
@@ -90,6 +90,10 @@ class HttpRequest(Node[HttpRequestParameters]):
     crash. POST and PATCH are sent at most once: when the connection breaks or times out after sending, nobody
     knows whether the peer acted, so the node does not retry unless `idempotent` is set.
 
+    The credential in slot `auth` signs the request; one in slot `certificate` shows the peer a certificate of ours
+    (mTLS), or names whom to trust instead of the system's authorities. A peer that asks by Digest is asked first, so
+    each request is two.
+
     Private addresses are refused unless the operator allows them. Cookies are not kept from one request to
     the next.
     """
@@ -102,7 +106,7 @@ class HttpRequest(Node[HttpRequestParameters]):
         "headers": {"Accept": "application/json"},
     }
     effect = Effect.AT_MOST_ONCE
-    credentials = (SLOT,)
+    credentials = (REQUEST, CERTIFICATE)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
         shape = super().shape(parameters)
@@ -172,7 +176,8 @@ async def _sent(call: Call[HttpRequestParameters], step: Step, url: str, signed:
     parameters, context = call.parameters, call.context
     if context.http is None:
         raise NodeFailure("CONNECTION_FAILED", "this server gives nodes no way to the network")
-    body = encode(parameters.body, call.item, context.blobs)
+    content = extended(parameters.body, signed.body) if signed.body else parameters.body
+    body = encode(content, call.item, context.blobs)
     ours = dict(body.headers)
     if parameters.idempotent:
         ours["Idempotency-Key"] = call.idempotency_key + (f":page-{step.number}" if step.number else "")
@@ -189,6 +194,8 @@ async def _sent(call: Call[HttpRequestParameters], step: Step, url: str, signed:
         follow_redirects=parameters.follow_redirects,
         proxy=parameters.proxy,
         verify_tls=parameters.verify_tls,
+        login=signed.login,
+        certificates=await certificates(call.node, context, url),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from workflow_engine.nodes.action.http.answer import read, refusal
-from workflow_engine.nodes.action.http.auth import SLOT, Signature, signature
+from workflow_engine.nodes.action.http.auth import CERTIFICATE, SLOT, Signature, certificates, signature
 from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import (
     Call,
@@ -57,7 +57,7 @@ class GenericWebhook(Node[GenericWebhookParameters]):
     summary = "Tells another system that something happened, signed."
     example = {"url": "https://partner.example.com/hooks", "event": "order.paid", "data": "{{ json }}"}
     effect = Effect.IDEMPOTENT
-    credentials = (CredentialSlot("signing", ("crypto_key",)), SLOT)
+    credentials = (CredentialSlot("signing", ("crypto_key",)), SLOT, CERTIFICATE)
 
     async def run(self, call: Call[GenericWebhookParameters]) -> Result:
         parameters, context = call.parameters, call.context
@@ -83,6 +83,8 @@ class GenericWebhook(Node[GenericWebhookParameters]):
             params=signed.query or None,
             body=body,
             timeout=parameters.timeout_seconds,
+            login=signed.login,
+            certificates=await certificates(call.node, context, parameters.url),
         )
         if response.status >= 400:
             raise await refusal(response, "POST", context.now)

@@ -162,4 +162,5 @@ async def _send(context: Context, request: Request, signed: Signature, timeout: 
         params=[*request.query, *signed.query] or None,
         body=request.body,
         timeout=timeout,
+        login=signed.login,
     )

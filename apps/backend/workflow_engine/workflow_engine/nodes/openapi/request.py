@@ -248,7 +248,9 @@ def _for_scheme(scheme: dict[str, Any], secret: dict[str, Any]) -> Signature | N
             if place == "cookie":
                 return Signature({"Cookie": f"{name}={quote(given)}"})
             return Signature({str(name): given})
-        case {"type": "http", "scheme": str(said)} if said.lower() == "basic" and kind == "http_basic":
+        case {"type": "http", "scheme": str(said)} if (
+            kind in ("http_basic", "http_digest") and kind == f"http_{said.lower()}"
+        ):
             return signed(secret)
         case {"type": "http", "scheme": str(said)} if said.lower() == "bearer" and token and token in secret:
             return _bearer(secret, token)

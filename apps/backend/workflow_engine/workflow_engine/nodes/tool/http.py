@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from workflow_engine.engine.shape import TOOL, Shape
-from workflow_engine.nodes.action.http.auth import SLOT
+from workflow_engine.nodes.action.http.auth import CERTIFICATE, REQUEST
 from workflow_engine.nodes.action.http_request import HttpRequest, HttpRequestParameters
 from workflow_engine.nodes.spec import Call, Effect, Part, Result
 from workflow_engine.nodes.tool.parameters import Named
@@ -35,7 +35,7 @@ class HttpTool(ToolNode[HttpToolParameters]):
         "query": {"city": "{{ from_ai.city }}"},
     }
     effect = Effect.AT_MOST_ONCE
-    credentials = (SLOT,)
+    credentials = (REQUEST, CERTIFICATE)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
         shape = super().shape(parameters)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from workflow_engine.nodes.action.http.auth import SLOT, Signature, signed
+from workflow_engine.nodes.action.http.auth import IN_HEADERS, Signature, in_headers, signed
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.credentials import check_host
 from workflow_engine.nodes.spec import Call, Effect, Json, NodeFailure, Parameters
@@ -65,7 +65,7 @@ class Mcp(ToolNode[McpParameters]):
     summary = "Lets an agent use the tools of an MCP server."
     example = {"server": {"transport": "http", "url": "https://mcp.example.com/mcp"}, "tools": ["search"]}
     effect = Effect.AT_MOST_ONCE
-    credentials = (SLOT,)
+    credentials = (IN_HEADERS,)
 
     async def tools(self, call: Call[McpParameters]) -> Sequence[Tool]:
         async with connected(call) as client:
@@ -191,14 +191,14 @@ async def _transport(call: Call[McpParameters], trouble: list[NodeFailure]) -> A
 
 
 async def _signature(call: Call[McpParameters], url: str) -> Signature:
-    id = call.node.credentials.get(SLOT.name)
+    id = call.node.credentials.get(IN_HEADERS.name)
     if not id:
         return Signature()
     if call.context.credentials is None:
         raise NodeFailure("CREDENTIAL_MISSING", "this server keeps no credentials", hint="set SECRET_KEY")
     secret = await call.context.credentials.get(id)
     check_host(secret, urlsplit(url).hostname or "", "server.url")
-    return signed(secret)
+    return in_headers(signed(secret))
 
 
 def _program(context: Context, name: str) -> Any:

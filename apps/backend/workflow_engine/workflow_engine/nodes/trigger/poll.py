@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from workflow_engine.engine.expressions import ExpressionError, ExpressionErrors, Scope
 from workflow_engine.engine.items import Item, Items
-from workflow_engine.nodes.action.http.auth import SLOT
+from workflow_engine.nodes.action.http.auth import CERTIFICATE, REQUEST
 from workflow_engine.nodes.action.http_request import HttpRequest, HttpRequestParameters
 from workflow_engine.nodes.flow.durations import Duration
 from workflow_engine.nodes.perform import shown
@@ -65,7 +65,7 @@ class PollTriggerNode(PollTrigger[PollParameters]):
         "key": "json.id",
         "every": "5m",
     }
-    credentials = (SLOT,)
+    credentials = (REQUEST, CERTIFICATE)
 
     def interval(self, parameters: PollParameters) -> int:
         return parameters.every

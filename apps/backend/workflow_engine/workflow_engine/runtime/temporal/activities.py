@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -28,7 +27,7 @@ from workflow_engine.nodes.perform import perform, storable
 from workflow_engine.runtime.contract import RuntimeFailure
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside
-from workflow_engine.runtime.measures import attempted
+from workflow_engine.runtime.measures import Attempting
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.gate import GATE, Gate
 from workflow_engine.runtime.temporal.wire import (
@@ -90,9 +89,9 @@ class Activities:
             several = sum(map(len, wanted.work.inputs.values())) > 1
             on_item = outbox.item_done(task, self._clock) if several else None
             on_step = outbox.step_done(task, self._clock)
-            began = time.perf_counter()
+            attempting = Attempting(id, wanted.workflow_id, wanted.trace, task, now)
             event = await perform(state, task, context, self._clock.now_ms, on_item, on_step)
-            attempted(task, event, time.perf_counter() - began)
+            attempting.over(event)
         return ATTEMPTED.dump(Attempted(storable(task, event)[1], stored, pk))
 
     @activity.defn(name=names.JOURNAL)

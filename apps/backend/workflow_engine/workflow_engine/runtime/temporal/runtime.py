@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -12,16 +11,14 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine import machine
-from workflow_engine.engine.events import AnyEvent, ExecutionEnded, ExecutionStarted
+from workflow_engine.engine.events import AnyEvent, ExecutionEnded
 from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Items, Outputs
 from workflow_engine.engine.plan import Plan
@@ -31,18 +28,17 @@ from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnava
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.families import same_request, unknown_starts
-from workflow_engine.runtime.journal import read_events, read_page
+from workflow_engine.runtime.journal import Watchers, read_ended
+from workflow_engine.runtime.keys import same_request, unknown_starts
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
-from workflow_engine.runtime.temporal.wire import BEGIN, Begin, again, beginning, dump_events
+from workflow_engine.runtime.temporal.handover import HandOver
+from workflow_engine.runtime.temporal.wire import Begin, beginning, dump_events
 from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
 """How long a call may wait for a worker to answer."""
-LOOK, LATE = 30.0, 10_000
-"""Seconds between looks for executions that were not handed to Temporal, and the milliseconds it may take."""
 GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
@@ -63,22 +59,19 @@ class TemporalRuntime:
     ) -> None:
         self._client, self._store, self._definitions, self._clock = client, store, definitions, clock
         self._services, self._entropy, self._blobs = services, entropy, blobs
-        self._task_queue = task_queue
-        self._watchers: dict[int, list[asyncio.Event]] = {}
+        self._handing_over = HandOver(client, store, blobs, definitions, clock, task_queue)
+        self._watchers = Watchers(store, blobs)
         self._notices = Notices(store.url, {CHANNEL: self._grown})
         self._closing = False
-        self._looking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self._notices.open()
-        self._looking = asyncio.create_task(self._look_for_late())
+        self._handing_over.open()
 
     async def close(self, grace: float = 10.0) -> None:
         self._closing = True
-        self._grown(None)
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        self._watchers.close()
+        await self._handing_over.close()
         await self._notices.close()
 
     # starting
@@ -86,7 +79,7 @@ class TemporalRuntime:
     async def start(self, start: Start) -> str:
         key = (start.workflow_id, start.idempotency_key)
         if start.idempotency_key and (row := await asyncio.to_thread(self._store.execution_by_key, *key)) is not None:
-            return same_request(start, row)
+            return await self._started_before(start, row)
         begin = await self._beginning(start)
         try:
             await self._accept([begin], start.along)
@@ -95,8 +88,15 @@ class TemporalRuntime:
             row = await asyncio.to_thread(self._store.execution_by_key, *key) if start.idempotency_key else None
             if row is None:
                 raise
-            return same_request(start, row)
+            return await self._started_before(start, row)
         return begin.row.id
+
+    async def _started_before(self, start: Start, row: ExecutionRow) -> str:
+        id = same_request(start, row)
+        if row.status is Status.NEW:
+            # The server that was asked first may have died before it handed it over.
+            await self._handing_over.give_again(row)
+        return id
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
@@ -126,51 +126,18 @@ class TemporalRuntime:
     async def _accept(self, begins: Sequence[Begin], along: Sequence[Write] = ()) -> None:
         """Stores executions, and what goes along, in one transaction, then hands them to Temporal.
 
-        From the commit on they are accepted: what can not be handed over now, or is not because we die, will be by
-        `_hand_over_late`.
+        From the commit on they are accepted: what can not be handed over now, or is not because we die, will be.
         """
         batches = [Batch(each.row, 1, list(each.events)) for each in begins]
         pks = await write(self._store, self._blobs, *batches, along=along)
         metrics.STARTED.inc(len(begins))
         for begin, pk in zip(begins, pks, strict=True):
             begin.row.pk = pk
-        try:
-            await asyncio.gather(*(self._hand_over(begin) for begin in begins))
-        except RPCError as error:
-            log.warning("temporal_late", error=str(error), executions=len(begins))
+        await self._handing_over.give(begins)
 
-    async def _hand_over(self, begin: Begin) -> None:
-        """Raises RPCError when Temporal can not be reached. It takes every execution once."""
-        with suppress(WorkflowAlreadyStartedError):
-            await self._client.start_workflow(
-                names.EXECUTION,
-                BEGIN.dump(begin),
-                id=begin.row.id,
-                task_queue=self._task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            )
-
-    async def _look_for_late(self) -> None:
-        """Looks now and then for executions that were accepted and not handed over: a replica died in between."""
-        known: set[int] = set()
-        while True:
-            try:
-                before = self._clock.now_ms() - LATE
-                rows = await asyncio.to_thread(self._store.new_executions, before)
-                # Those that wait for a slot are new for long, and in Temporal's hands.
-                for row in rows:
-                    if row.pk not in known:
-                        await self._hand_over_late(row)
-                known = {row.pk for row in rows}
-            except (RPCError, StoreUnavailable, RuntimeFailure) as error:
-                log.warning("late_executions_wait", error=str(error))
-            await asyncio.sleep(LOOK)
-
-    async def _hand_over_late(self, row: ExecutionRow) -> None:
-        [(_, started)] = await read_page(self._store, self._blobs, row.pk, 1, 1)
-        assert isinstance(started, ExecutionStarted)
-        plan = await self._definitions.plan(row.digest)
-        await self._hand_over(again(row, plan, await self._definition(row.digest), started))
+    def look_now(self) -> None:
+        """To be told when another server has died: what it accepted and did not hand over goes on at once."""
+        self._handing_over.look_now()
 
     # telling and asking
 
@@ -212,10 +179,7 @@ class TemporalRuntime:
         return await self.ended(row) if row.status >= Status.SUCCESS else None
 
     async def ended(self, row: ExecutionRow) -> Ended:
-        """How an execution that has ended did so, from its journal."""
-        plan = await self._definitions.plan(row.digest)
-        state = machine.replay(plan, await read_events(self._store, self._blobs, row.pk))
-        return Ended(row.id, state.status, state.output, state.failure)
+        return await read_ended(self._store, self._blobs, await self._definitions.plan(row.digest), row)
 
     def running(self, execution_id: str) -> set[str]:
         return set()
@@ -229,30 +193,14 @@ class TemporalRuntime:
         return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
-        row = await self._stored_row(execution_id)
-        grown = asyncio.Event()
-        watchers = self._watchers.setdefault(row.pk, [])
-        watchers.append(grown)
-        try:
-            seq = max(from_seq, 1) - 1
-            while not self._closing:
-                grown.clear()
-                while page := await read_page(self._store, self._blobs, row.pk, seq + 1, 1_000):
-                    for seq, event in page:
-                        yield seq, event
-                        if isinstance(event, ExecutionEnded):
-                            return
-                await grown.wait()
-        finally:
-            watchers.remove(grown)
-            if not watchers:
-                self._watchers.pop(row.pk, None)
+        async for each in self._watchers.follow(await self._stored_row(execution_id), from_seq):
+            yield each
 
     def _grown(self, pk: str | None) -> None:
-        found = self._watchers.values() if pk is None else [self._watchers.get(int(pk), [])]
-        for watchers in list(found):
-            for grown in watchers:
-                grown.set()
+        if pk is None:
+            self._watchers.tell_all()
+        else:
+            self._watchers.tell(int(pk))
 
     async def _stored_row(self, execution_id: str) -> ExecutionRow:
         row = await asyncio.to_thread(self._store.execution, execution_id)

@@ -21,7 +21,7 @@ from workflow_engine.models.projection import Batch, proposed_pk
 from workflow_engine.models.writes import ExecutionRow, Status
 from workflow_engine.nodes.context import Blobs
 from workflow_engine.runtime.contract import Start
-from workflow_engine.runtime.families import group_of
+from workflow_engine.runtime.families import birth, group_of
 from workflow_engine.runtime.journal import read_blob
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ class Attempt(msgspec.Struct, array_like=True):
     journal: Batch | None = None
     """To be stored on the way: it saves a round of its own."""
     user_id: str = ""
+    trace: str = ""
 
 
 class Attempted(msgspec.Struct, array_like=True):
@@ -101,38 +102,25 @@ class Enter(msgspec.Struct, array_like=True):
     limits: tuple[int, int, int]
 
 
-def beginning(start: Start, plan: Plan, definition: bytes, id: str, now: int, seed: int, depth: int = 0) -> Begin:
+def beginning(
+    start: Start,
+    plan: Plan,
+    definition: bytes,
+    id: str,
+    now: int,
+    seed: int,
+    *,
+    parent: ExecutionRow | None = None,
+    parent_address: str = "",
+    depth: int = 0,
+) -> Begin:
     """A new execution. Raises RuntimeFailure when its input does not fit the workflow's concurrency_key."""
-    group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
-    row = ExecutionRow(
-        pk=proposed_pk(id, now),
-        id=id,
-        workflow_id=start.workflow_id,
-        version=start.version,
-        digest=start.digest,
-        user_id=start.user_id,
-        mode=start.mode,
-        status=Status.NEW if group else Status.RUNNING,
-        triggered_by=start.triggered_by,
-        created_at=now,
-        started_at=None if group else now,
-        idempotency_key=start.idempotency_key or None,
-        request_digest=start.request_digest,
-        retried_from=start.retried_from,
-        priority=start.priority,
-    )
-    started = ExecutionStarted(
-        at=now,
-        execution_id=id,
-        seed=seed,
-        input=start.input,
-        trigger=start.trigger,
-        reuse=start.reuse,
-        overrides=start.overrides,
-        only=start.only,
-        depth=depth or start.depth,
-    )
-    return again(row, plan, definition, started)
+    pk = proposed_pk(id, now)
+    row, started = birth(start, id, pk, now, seed, parent=parent, parent_address=parent_address, depth=depth)
+    begin = again(row, plan, definition, started)
+    if not begin.admitted:
+        row.status, row.started_at = Status.NEW, None
+    return begin
 
 
 def again(row: ExecutionRow, plan: Plan, definition: bytes, started: ExecutionStarted) -> Begin:

@@ -43,7 +43,6 @@ from workflow_engine.engine.events import (
     decode,
     encode,
 )
-from workflow_engine.engine.history import is_waiting
 from workflow_engine.engine.items import Failure
 from workflow_engine.engine.plan import Catalogue, Plan, PlanNode, build
 from workflow_engine.engine.shape import Effect
@@ -54,8 +53,10 @@ from workflow_engine.models.writes import Status
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform, run_now
 from workflow_engine.proto import workflow_pb2 as pb
-from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start
-from workflow_engine.runtime.families import ERROR_MODE, SUBWORKFLOW_MODE, child_result, error_children
+from workflow_engine.runtime import measures
+from workflow_engine.runtime.contract import Ended, RuntimeFailure
+from workflow_engine.runtime.families import child_result, child_start, error_children
+from workflow_engine.runtime.journal import status_of
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.wire import (
     ATTEMPT,
@@ -73,7 +74,6 @@ from workflow_engine.runtime.temporal.wire import (
     load_events,
 )
 
-STATUS = {"SUCCESS": Status.SUCCESS, "ERROR": Status.ERROR, "CANCELED": Status.CANCELED}
 PURE_STEPS = 200
 """Pure attempts in one go; a workflow that takes two seconds without a pause is taken for a deadlock."""
 PAUSE = timedelta(milliseconds=1)
@@ -255,7 +255,11 @@ class ExecutionWorkflow:
             for task in ready.perform:
                 if task.node.shape.effect is Effect.PURE:
                     pure = True
-                    outcome = run_now(perform(self.state, task, self._context(), _now))
+                    context = self._context()
+                    outcome = run_now(perform(self.state, task, context, _now))
+                    if not workflow.unsafe.is_replaying():
+                        row = self.row
+                        measures.performed(row.id, row.workflow_id, self.state.trace, task, outcome, context.now)
                     machine.apply(self.state, outcome)
                     self._record(outcome)
                 else:
@@ -372,6 +376,7 @@ class ExecutionWorkflow:
             seen=list(_seen(state, node, key[1])),
             journal=journal,
             user_id=row.user_id,
+            trace=state.trace,
         )
 
     # families
@@ -394,21 +399,17 @@ class ExecutionWorkflow:
             if found.reason:
                 raise RuntimeFailure(found.reason, found.message)
             plan = PLANS.of(found.definition)
-            start = Start(
-                spec.workflow_id,
-                found.digest,
-                found.version,
-                user_id=self.row.user_id,
-                mode=ERROR_MODE if self.state.status else SUBWORKFLOW_MODE,
-                triggered_by=self.row.id,
-                input=spec.input,
-                priority=self.row.priority,
+            begin = beginning(
+                child_start(self.row, self.state, child, found.digest, found.version),
+                plan,
+                found.definition,
+                spec.id,
+                now,
+                workflow.random().getrandbits(32),
+                parent=self.row,
+                parent_address="" if child.detached else self.state.address(child.key),
+                depth=self.state.depth + 1,
             )
-            seed = workflow.random().getrandbits(32)
-            begin = beginning(start, plan, found.definition, spec.id, now, seed, depth=self.state.depth + 1)
-            begin.row.parent_pk = self.row.pk
-            begin.row.root_pk = self.row.root_pk or self.row.pk
-            begin.row.parent_address = "" if child.detached else self.state.address(child.key)
             begin.parent = "" if child.detached else self.row.id
             await workflow.start_child_workflow(
                 names.EXECUTION,
@@ -455,16 +456,7 @@ class ExecutionWorkflow:
         return self.sent < self.last or self._status() is not self.shown
 
     def _status(self) -> Status:
-        state = self.state
-        if state.status:
-            return STATUS[state.status]
-        if not self.admitted:
-            return Status.NEW
-        if state.paused:
-            return Status.PAUSED
-        if self.attempts or not is_waiting(state):
-            return Status.RUNNING
-        return Status.WAITING
+        return status_of(self.state, admitted=self.admitted, at_work=bool(self.attempts))
 
     def _batch(self) -> Batch:
         row, state = self.row, self.state
@@ -534,6 +526,8 @@ class ExecutionWorkflow:
         self.alarm = self.lag = None
         await workflow.wait_condition(lambda: not self.tasks)
         await self._store_all()
+        if not workflow.unsafe.is_replaying():
+            measures.ended(self.row, self.state)
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.begin.parent:
             ended = Ended(self.row.id, self.state.status, self.state.output, self.state.failure)

@@ -64,6 +64,7 @@ class Incoming:
     address: str = ""
     user_agent: str = ""
     request_id: str = ""
+    traceparent: str = ""
 
 
 LOCAL = Caller(permissions=EVERYTHING)

@@ -125,6 +125,28 @@ def encode(body: Body, item: Item, blobs: Blobs | None) -> Encoded:
             return _multipart(body.parts, item, blobs)
 
 
+def extended(body: Body, more: dict[str, Json]) -> Body:
+    """`body` with members of a credential, which win. Raises NodeFailure CREDENTIAL_REFUSED where it has none."""
+    match body:
+        case NoBody():
+            return JsonBody(kind="json", value=more)
+        case JsonBody(value=dict() as value):
+            return JsonBody(kind="json", value={**value, **more})
+        case FormBody():
+            return FormBody(kind="form", fields={**body.fields, **{name: _field(each) for name, each in more.items()}})
+        case _:
+            raise NodeFailure(
+                "CREDENTIAL_REFUSED",
+                "the credential adds members to a body, and this body has none",
+                field="body",
+                hint="send a JSON object or a form, or take the body out of the credential",
+            )
+
+
+def _field(value: Json) -> Scalar:
+    return value if isinstance(value, str | int | float | bool) or value is None else json.dumps(value).decode()
+
+
 def stored(item: Item, slot: str, blobs: Blobs | None, field: str) -> tuple[BinaryRef, Blobs]:
     """What stands in a binary slot, and where its bytes are. Raises NodeFailure BINARY_MISSING."""
     if (ref := item.binary.get(slot)) is None:

@@ -1,0 +1,17 @@
+/** What went wrong, for the one who must act: where, what, and what to do. */
+import type { FailureJson } from "~/api/contract";
+import { Notice } from "~/ui";
+
+export function FailureNotice({ failure, node }: { failure: FailureJson; node?: string | undefined }) {
+  return (
+    <Notice tone="red">
+      <div className="failure">
+        <p>
+          {node ? <b>{node}</b> : null} <code>{failure.reason}</code>
+        </p>
+        <p>{failure.message}</p>
+        {failure.hint ? <p className="advice">{failure.hint.replace(/`/g, "")}</p> : null}
+      </div>
+    </Notice>
+  );
+}
