@@ -180,6 +180,14 @@ async def create(client: Client) -> dict[str, str]:
     return made
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file, which may go at any time."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
 @dataclass
 class Place:
     """Where the server keeps what it must not lose."""
@@ -189,9 +197,9 @@ class Place:
 
     def disk(self) -> int:
         """Bytes of the database and of all blobs."""
-        blobs = sum(each.stat().st_size for each in (self.folder / "blobs").rglob("*") if each.is_file())
+        blobs = sum(map(_size, (self.folder / "blobs").rglob("*")))
         if self.url.startswith("sqlite"):
-            return blobs + sum(each.stat().st_size for each in self.folder.glob("soak.db*"))
+            return blobs + sum(map(_size, self.folder.glob("soak.db*")))
         engine = create_engine(self.url)
         with engine.connect() as connection:
             size = connection.execute(sql("SELECT pg_database_size(current_database())")).scalar()
