@@ -25,8 +25,10 @@ class Witness:
 
     async def see(self, change: Callable[[Connection], T], carry_out: Callable[[Any], Awaitable[Any]]) -> T:
         """Carries out a change, with the record when there is none yet."""
+        result: T
         if not self._is_needed:
-            return await carry_out(change)  # type: ignore[no-any-return]
+            result = await carry_out(change)
+            return result
 
         def both(connection: Connection) -> tuple[T, int]:
             result = change(connection)
