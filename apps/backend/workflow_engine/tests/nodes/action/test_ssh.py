@@ -58,7 +58,7 @@ async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
     finally:
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
+            child._transport.close()  # type: ignore[attr-defined]  # while there is a loop to do it in
 
 
 @pytest.fixture
