@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
@@ -37,12 +37,15 @@ from sqlalchemy import text as sql
 
 from benchmarks.chaos.database import database
 from benchmarks.chaos.settle import OPEN
-from tests.forked_server import ForkedServer, write_offset
+from tests.forked_server import ForkedServer, ShiftedClock, serve_here, write_offset
 from tests.serving import Client, free_port
+from workflow_engine import wiring
+from workflow_engine.core.clock import Clock
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
+from workflow_engine.runtime.blobs import FolderBlobs
 
 HOUR = 3_600_000
 """Milliseconds."""
@@ -63,6 +66,27 @@ DISK = (1.10, 4 * 2**20)
 SCHEDULES, CALLERS = 10, 12
 LARGE = 300_000
 """Bytes of an input that lies in the blob store."""
+
+
+class DatedBlobs(FolderBlobs):
+    """Blobs whose files are dated by the server's clock, which the file system knows nothing of."""
+
+    clock: Clock
+
+    def _keep(self, file: IO[bytes], temporary: Path, digest: str) -> None:
+        file.flush()
+        os.utime(temporary, ns=(now := self.clock.now_ms() * 1_000_000, now))
+        super()._keep(file, temporary, digest)
+
+    def _clear_up(self, time: int) -> None:
+        """What is being written is dated by the file system as yet, and would seem to be days old."""
+
+
+def serve(environment: dict[str, str], log: Path, offset: Path | None) -> None:
+    assert offset is not None
+    DatedBlobs.clock = ShiftedClock(offset)
+    wiring.FolderBlobs = DatedBlobs  # type: ignore[misc]
+    serve_here(environment, log, offset)
 
 
 @dataclass
@@ -156,6 +180,14 @@ async def create(client: Client) -> dict[str, str]:
     return made
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file, which may go at any time."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
 @dataclass
 class Place:
     """Where the server keeps what it must not lose."""
@@ -165,9 +197,9 @@ class Place:
 
     def disk(self) -> int:
         """Bytes of the database and of all blobs."""
-        blobs = sum(each.stat().st_size for each in (self.folder / "blobs").rglob("*") if each.is_file())
+        blobs = sum(map(_size, (self.folder / "blobs").rglob("*")))
         if self.url.startswith("sqlite"):
-            return blobs + sum(each.stat().st_size for each in self.folder.glob("soak.db*"))
+            return blobs + sum(map(_size, self.folder.glob("soak.db*")))
         engine = create_engine(self.url)
         with engine.connect() as connection:
             size = connection.execute(sql("SELECT pg_database_size(current_database())")).scalar()
@@ -200,6 +232,7 @@ async def soak(where: Place, wanted: int, samples: list[Sample]) -> Soak:
         port,
         where.folder / "server.log",
         offset,
+        serve=serve,
         HTTP_PORT=str(http),
         RETENTION_MAX_AGE_DAYS=str(KEPT),
     )
