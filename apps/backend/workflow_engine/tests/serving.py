@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from workflow_engine.proto import workflow_service_pb2_grpc as rpc
 from workflow_engine.utils.structs import struct_to_dict, to_struct
 
 LOOPBACK = ["127.0.0.0/8", "::1"]
+PORTS = range(11_000, 31_000)
+_ports = itertools.count(os.getpid() * 977)
+"""Test runs that go on side by side begin far from each other."""
 
 
 @dataclass
@@ -166,6 +170,12 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on; no two calls get the same.
+
+    It is below those that the system gives to clients: one of these could take it before the server comes to it.
+    """
+    while True:
+        port = PORTS.start + next(_ports) % len(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

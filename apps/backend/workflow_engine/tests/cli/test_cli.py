@@ -21,6 +21,7 @@ from tests.test_workflow_service import WAITING
 from workflow_engine.cli import app
 from workflow_engine.cli.api_keys import Permission
 from workflow_engine.cli.executions import Status
+from workflow_engine.cli.output import console
 from workflow_engine.cli.users import Role
 from workflow_engine.proto import access_pb2 as ac
 from workflow_engine.proto import execution_pb2 as ex
@@ -63,7 +64,8 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     for name in ("WORKFLOW_ENGINE_URL", "WORKFLOW_ENGINE_KEY", "WORKFLOW_ENGINE_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
+    monkeypatch.setenv("COLUMNS", "200")  # for programs that are started
     (tmp_path / "greeting.yaml").write_text(GREETING)
     return Terminal(tmp_path)
 

@@ -97,11 +97,12 @@ def users(connection: Connection, *, query: str = "", limit: int, after: str = "
     return _all(connection, wanted)
 
 
-def add_user(connection: Connection, row: Columns) -> None:
-    """Raises Taken."""
+def add_user(connection: Connection, row: Columns) -> str:
+    """Returns their id. Raises Taken."""
     if connection.execute(select(User.id).where(User.email == row["email"])).first() is not None:
         raise Taken(row["email"])
     connection.execute(insert(User).values(**row))
+    return str(row["id"])
 
 
 def change_user(connection: Connection, id: str, values: Columns, *, admin: int) -> bool:
@@ -166,8 +167,10 @@ def by_session(connection: Connection, digest: str) -> Known | None:
     return Known(found, projects_of(connection, found.id), session=session) if found is not None else None
 
 
-def add_key(connection: Connection, row: Columns) -> None:
+def add_key(connection: Connection, row: Columns) -> str:
+    """Returns its id."""
     connection.execute(insert(ApiKey).values(**row))
+    return str(row["id"])
 
 
 def keys(connection: Connection, *, user_id: str = "", now: int) -> list[ApiKey]:
@@ -237,9 +240,11 @@ def projects(connection: Connection, ids: Iterable[str] | None = None) -> list[t
     return [(each, inside.get(each.id, [])) for each in _all(connection, query)]
 
 
-def add_project(connection: Connection, row: Columns, members: Iterable[str]) -> None:
+def add_project(connection: Connection, row: Columns, members: Iterable[str]) -> str:
+    """Returns its id."""
     connection.execute(insert(Project).values(**row))
     _add_members(connection, row["id"], members)
+    return str(row["id"])
 
 
 def change_project(
@@ -276,8 +281,14 @@ def missing_users(connection: Connection, ids: Iterable[str]) -> list[str]:
 # the audit log
 
 
-def record(connection: Connection, row: Columns) -> None:
-    connection.execute(insert(AuditEvent).values(**row))
+def record(connection: Connection, row: Columns) -> int:
+    """Returns the pk of the record."""
+    [pk] = connection.execute(insert(AuditEvent).values(**row)).inserted_primary_key or (0,)
+    return int(pk)
+
+
+def amend(connection: Connection, pk: int, values: Columns) -> None:
+    connection.execute(update(AuditEvent).where(AuditEvent.pk == pk).values(**values))
 
 
 def forget_before(connection: Connection, at: int) -> int:

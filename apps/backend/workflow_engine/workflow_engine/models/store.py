@@ -34,6 +34,7 @@ from workflow_engine.models.execution import (
 from workflow_engine.models.ownership import Ownership
 from workflow_engine.models.shared import SharedAccess
 from workflow_engine.models.trigger import TriggerEvent
+from workflow_engine.models.witness import present
 from workflow_engine.models.workflow import Idempotency, Workflow, WorkflowDefinition, WorkflowVersion
 from workflow_engine.models.writer import Writer, unavailable
 from workflow_engine.models.writes import (
@@ -216,8 +217,17 @@ class Store:
     async def change(self, change: Callable[[Connection], T], *, alone: bool = True, along: Sequence[Write] = ()) -> T:
         """Carries out `change` in the writer, with what goes `along`; returns its result once it is committed.
 
-        One that is not `alone` bears that other processes change the same at the same time.
+        One that is not `alone` bears that other processes change the same at the same time. One that makes something
+        gives its id: the witness of the call, where there is one, tells it (see models.witness).
         """
+
+        def carry_out(change: Callable[[Connection], Any]) -> asyncio.Future[Any]:
+            return self._change(change, alone, along)
+
+        witness = present.get()
+        return await (carry_out(change) if witness is None else witness.see(change, carry_out))
+
+    def _change(self, change: Callable[[Connection], T], alone: bool, along: Sequence[Write]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(failure: Exception | None) -> None:
@@ -229,7 +239,7 @@ class Store:
                 future.set_result(result)
 
         self.submit([*along, Run(change, succeed, done, alone)], done)
-        return await future
+        return future
 
     def next_execution_pk(self) -> int:
         pk, self._next_pk = self._next_pk, self._next_pk + 1

@@ -36,14 +36,14 @@ class AdminService(workflow_service_pb2_grpc.AdminServiceServicer):
             password_hash=password,
         )
 
-        def change(connection: Connection) -> None:
+        def change(connection: Connection) -> str:
             if not accounts.exist(connection) and (ADMIN not in row["roles"] or not password):
                 raise ServiceError(
                     "ADMIN_FIRST",
                     "roles: the first user must be an admin with a password: from then on nobody gets in without",
                     violations=[("roles", "must hold ROLE_ADMIN")],
                 )
-            accounts.add_user(connection, row)
+            return accounts.add_user(connection, row)
 
         await self.accounts.change(change)
         return ac.CreateUserResponse(
@@ -98,9 +98,9 @@ class AdminService(workflow_service_pb2_grpc.AdminServiceServicer):
         id = new_id("proj", now, os.urandom(10))
         row = {"id": id, "name": request.name, "description": request.description, "created_at": now}
 
-        def change(connection: Connection) -> None:
+        def change(connection: Connection) -> str:
             _check_users(connection, request.user_ids)
-            accounts.add_project(connection, row, request.user_ids)
+            return accounts.add_project(connection, row, request.user_ids)
 
         await self.accounts.change(change)
         return ac.CreateProjectResponse(

@@ -16,7 +16,7 @@ from google.rpc import status_pb2
 from workflow_engine.core import metrics, tracing
 from workflow_engine.core.logging import get_logger
 from workflow_engine.services.access.audit import Audit
-from workflow_engine.services.access.callers import STRANGER, Caller, Incoming, act_for
+from workflow_engine.services.access.callers import Caller, Incoming, act_for
 from workflow_engine.services.access.door import Door
 from workflow_engine.services.access.scope import Scope
 from workflow_engine.services.errors import ServiceError, known
@@ -45,17 +45,18 @@ class Calls:
 
     async def unary(self, rpc: Rpc, behaviour: Unary, request: Message, context: Any, incoming: Incoming) -> Message:
         started = time.perf_counter()
-        caller = STRANGER
+        entry = self._audit.open(rpc, incoming, request)
         try:
-            caller = await self._door.recognise(rpc, incoming)
-            await self._prepare(caller, incoming, rpc, request)
+            entry.caller = await self._door.recognise(rpc, incoming)
+            await self._prepare(entry.caller, incoming, rpc, request)
+            entry.watch()
             response = await behaviour(request, context)
         except Exception as error:
             refusal = _refusal(rpc, incoming, error)
             metrics.RPC_SECONDS.labels(rpc.path, refusal.code.name).observe(time.perf_counter() - started)
-            await self._audit.refused(caller, rpc, incoming, request, refusal.code.name, _reason(error))
+            await entry.refused(refusal.code.name, _reason(error))
             raise refusal from error
-        await self._audit.done(caller, rpc, incoming, request, response)
+        await entry.done(response)
         seconds = time.perf_counter() - started
         metrics.RPC_SECONDS.labels(rpc.path, "OK").observe(seconds)
         log.debug("rpc", method=rpc.path, ms=round(seconds * 1000, 2))
@@ -64,16 +65,16 @@ class Calls:
     async def stream(
         self, rpc: Rpc, behaviour: Stream, request: Message, context: Any, incoming: Incoming
     ) -> AsyncIterator[Message]:
-        caller = STRANGER
+        entry = self._audit.open(rpc, incoming, request)
         try:
-            caller = await self._door.recognise(rpc, incoming)
-            await self._prepare(caller, incoming, rpc, request)
-            await self._audit.done(caller, rpc, incoming, request, None)
+            entry.caller = await self._door.recognise(rpc, incoming)
+            await self._prepare(entry.caller, incoming, rpc, request)
+            await entry.done(None)
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:
             refusal = _refusal(rpc, incoming, error)
-            await self._audit.refused(caller, rpc, incoming, request, refusal.code.name, _reason(error))
+            await entry.refused(refusal.code.name, _reason(error))
             raise refusal from error
 
     async def _prepare(self, caller: Caller, incoming: Incoming, rpc: Rpc, request: Message) -> None:
@@ -100,8 +101,6 @@ def _reason(error: Exception) -> str:
 def _refusal(rpc: Rpc, incoming: Incoming, error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
-    if isinstance(error, NotImplementedError):
-        return refused(grpc.StatusCode.UNIMPLEMENTED, f"{rpc.path} is not carried out by this release")
     refusal = known(error)
     if refusal is None:
         log.error("rpc_failed", method=rpc.path, **_trace(incoming), exc_info=error)

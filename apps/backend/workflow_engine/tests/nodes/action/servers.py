@@ -18,14 +18,10 @@ from typing import Any
 
 import pytest
 
+from tests.serving import free_port
+
 USER, PASSWORD = "ann", "s3cret-and-long"
 HERE = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.create_server((HERE, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def program(name: str, package: str) -> str:

@@ -191,6 +191,7 @@ async def test_a_header_that_would_fill_the_memory_is_refused(context: Context) 
 @pytest.mark.parametrize(
     "data",
     [b"", b"hello", zipped(("x", b"hello"))[:-30], gzip.compress(b"hello" * 100)[:-9], tarred("x", b"y" * 999)[:600]],
+    ids=["empty", "text", "zip", "gzip", "tar"],
 )
 async def test_a_broken_archive_is_told_apart(context: Context, data: bytes) -> None:
     assert failure(await decompress(context, data)).reason == "INVALID_DATA"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ PASSWORD = "s3cret-and-long"
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
 USER_KEY = asyncssh.generate_private_key("ssh-ed25519")
+LOCKED_KEY = USER_KEY.export_private_key(passphrase="p").decode()  # it takes a second, as it should
 
 
 class Machine(asyncssh.SSHServer):
@@ -35,7 +38,9 @@ class Machine(asyncssh.SSHServer):
 
 async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_shell(process.command or "", stdin=pipe, stdout=pipe, stderr=pipe)
+    child = await asyncio.create_subprocess_shell(
+        process.command or "", stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+    )
     assert child.stdin
     assert child.stdout
     assert child.stderr
@@ -52,7 +57,8 @@ async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
         process.exit(await child.wait())
     finally:
         if child.returncode is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
+            child._transport.close()  # type: ignore[attr-defined]  # while there is a loop to do it in
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         tmp_path / "blobs",
         here=here,
         key={**here, "password": "", "private_key": key},
-        locked={**here, "password": "", "private_key": USER_KEY.export_private_key(passphrase="p").decode()},
+        locked={**here, "password": "", "private_key": LOCKED_KEY},
         wrong={**here, "password": "no"},
         nobody={**here, "password": ""},
         other={**here, "host_key": OTHER_KEY.export_public_key().decode()},

@@ -10,8 +10,6 @@ from xml.parsers.expat import ExpatError
 import xmltodict
 import yaml
 from pydantic import Field
-from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from workflow_engine.nodes.action.formats.plain import Plain, invalid
@@ -155,6 +153,9 @@ def _selected(page: LexborHTMLParser, selected: Selected, name: str) -> Json:
 
 
 def read_pdf(data: bytes, format: PdfFormat) -> dict[str, Json]:
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
     try:
         reader = PdfReader(io.BytesIO(data), password=format.password or None)
         if reader.is_encrypted and not format.password:

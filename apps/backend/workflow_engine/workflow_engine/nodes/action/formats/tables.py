@@ -8,9 +8,6 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.utils.exceptions import InvalidFileException
 from pydantic import Field
 
 from workflow_engine.nodes.action.formats.plain import MAX_BYTES, Plain, invalid
@@ -61,6 +58,9 @@ def read_csv(data: bytes, format: CsvFormat) -> list[dict[str, Json]]:
 
 def read_xlsx(data: bytes, format: XlsxFormat) -> list[dict[str, Json]]:
     """Cells have the values that Excel last computed. Raises NodeFailure INVALID_DATA."""
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > 8 * MAX_BYTES:
@@ -150,6 +150,9 @@ def _cell(value: Json) -> Any:
 
 
 def write_xlsx(records: list[dict[str, Json]], format: XlsxFormat) -> bytes:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(format.sheet or "Sheet1")
     names = columns(records)
