@@ -13,7 +13,7 @@ from benchmarks.chaos.restoring import restoring
 from workflow_engine.models.store import Store
 from workflow_engine.runtime.backup import BackupFailed, back_up, restore
 
-KILLS = 40 if os.environ.get("SOAK") else 4
+KILLS = 40 if os.environ.get("SOAK") else 3
 LOAD = Load() if os.environ.get("SOAK") else Load(callers=6, pause=0.1)
 
 

@@ -6,20 +6,25 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
 
 from tests.collector import collector
 from tests.core.test_tracing import CALLER
+from tests.forked_server import ForkedServer
 from tests.runtime.peers import peer
-from tests.serving import ServerProcess, items, serving
+from tests.serving import Client, free_port, items, serving
 from workflow_engine.core import spans
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.proto import workflow_service_pb2_grpc as rpc
 
 TRACE, SPAN = CALLER[3:35], CALLER[36:52]
 
@@ -36,6 +41,16 @@ def asking(url: str, **more: Any) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def calling(port: int) -> AsyncIterator[Client]:
+    """A client of a server that is about to come up."""
+    soon = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=soon) as channel:
+        stub = rpc.WorkflowServiceStub(channel)
+        await stub.ListWorkflows(ws.ListWorkflowsRequest(limit=1), wait_for_ready=True, timeout=60)
+        yield Client(stub, channel, port)
+
+
 async def test_a_trace_outlives_the_server(sqlite_url: str, tmp_path: Path) -> None:
     """kill -9 while a node waits for its peer: the next life goes on in the same trace, under the same caller."""
     arrived, open_gate, headers = asyncio.Event(), asyncio.Event(), list[tuple[str, str]]()
@@ -49,8 +64,9 @@ async def test_a_trace_outlives_the_server(sqlite_url: str, tmp_path: Path) -> N
 
     async with collector() as collected, peer(answer) as there:
         settings = {**collected.environment, "SLOW_ATTEMPT_SECONDS": "0.0001", "OTEL_SERVICE_NAME": "orders"}
-        first = ServerProcess(sqlite_url, tmp_path, **settings)
-        async with first.client() as client:
+        port, log = free_port(), tmp_path / "server.log"
+        first = ForkedServer(sqlite_url, tmp_path, port, log, **settings)
+        async with calling(port) as client:
             drawing = asking(
                 there.url,
                 method="PUT",
@@ -64,12 +80,11 @@ async def test_a_trace_outlives_the_server(sqlite_url: str, tmp_path: Path) -> N
             )
             await asyncio.wait_for(arrived.wait(), 20)
             await collected.until(lambda: collected.of("first"))
-        await asyncio.to_thread(first.wait_for_log, "slow_attempt")
         await asyncio.to_thread(first.kill)
         open_gate.set()
 
-        second = ServerProcess(sqlite_url, tmp_path, **settings)
-        async with second.client() as client:
+        second = ForkedServer(sqlite_url, tmp_path, port, log, **settings)
+        async with calling(port) as client:
             assert (await client.wait(started.execution_id)).status == ex.SUCCESS
         await collected.until(lambda: collected.named("execution"))
         await asyncio.to_thread(second.terminate)
@@ -83,7 +98,7 @@ async def test_a_trace_outlives_the_server(sqlite_url: str, tmp_path: Path) -> N
     assert headers[0] == ("/first", f"00-{TRACE}-{before.id}-01")
     assert set(headers[1:]) == {("/second", f"00-{TRACE}-{after.id}-01")}
     assert b"hunter2" not in collected.raw
-    slow = next(line for line in first._said if '"slow_attempt"' in line)
+    slow = next(line for line in log.read_text().splitlines() if '"slow_attempt"' in line)
     assert f'"trace_id": "{TRACE}"' in slow
     assert f'"execution_id": "{started.execution_id}"' in slow
 
