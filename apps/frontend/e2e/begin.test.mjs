@@ -206,7 +206,7 @@ describe("a credential that a person grants", () => {
     await write(on, "URL", `${calendar.url}/events`);
     await on
       .locator(".inspector")
-      .getByLabel("Credential", { exact: true })
+      .getByLabel("Credential: auth", { exact: true })
       .selectOption({ label: "Calendar · oauth2" });
     await saved(on);
     await on.getByRole("button", { name: "Run", exact: true }).click();
@@ -236,7 +236,7 @@ describe("a schedule", () => {
     await on.getByRole("link", { name: "Triggers" }).click();
     await on.locator("tbody button", { hasText: "Cron" }).click();
     const dialog = on.getByRole("dialog");
-    await dialog.locator(".ticks .badge").nth(11).waitFor();
+    await dialog.locator(".ticks li").nth(11).waitFor();
     await dialog.getByRole("tab", { name: "Fire" }).click();
     await dialog.getByLabel("Backfill from").fill("2026-03-01T00:30");
     await dialog.getByLabel("to", { exact: true }).fill("2026-03-01T03:30");

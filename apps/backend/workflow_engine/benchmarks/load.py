@@ -74,13 +74,13 @@ def _give_back() -> None:
     ctypes.CDLL(None).malloc_trim(0)
 
 
-async def crowd(call: Callable[[], Awaitable[None]]) -> tuple[int, float]:
+async def crowd(call: Callable[[], Awaitable[None]], seconds: float = SECONDS) -> tuple[int, float]:
     """A hundred callers, each calling again until the time is up; calls made, and seconds until the last returned."""
     made, began = 0, time.perf_counter()
 
     async def caller() -> None:
         nonlocal made
-        while time.perf_counter() - began < SECONDS:
+        while time.perf_counter() - began < seconds:
             await call()
             made += 1
 
@@ -88,10 +88,10 @@ async def crowd(call: Callable[[], Awaitable[None]]) -> tuple[int, float]:
     return made, time.perf_counter() - began
 
 
-async def latency(call: Callable[[], Awaitable[object]]) -> float:
+async def latency(call: Callable[[], Awaitable[object]], seconds: float = SECONDS) -> float:
     """Milliseconds a call, one after the other: the median of 300, or of as many as fit into the time."""
     taken: list[float] = []
-    until = time.perf_counter() + SECONDS
+    until = time.perf_counter() + seconds
     while len(taken) < 300 and time.perf_counter() < until:
         began = time.perf_counter()
         await call()

@@ -18,10 +18,12 @@ from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from tests import seen
 from tests.nodes.action import servers
 from tests.postgres_server import postgres_server as running_postgres
 from tests.temporal_server import temporal_server
 from workflow_engine.models.migrate import upgrade
+from workflow_engine.nodes.registry import installed
 from workflow_engine.services.access import passwords
 
 _numbers = itertools.count(1)
@@ -154,3 +156,28 @@ def s3_server() -> Iterator[dict[str, Any]]:
     """A store that speaks S3's protocol, with a bucket `files`."""
     with servers.s3() as credential:
         yield credential
+
+
+# What the whole run has seen of each node type.
+
+
+def pytest_configure() -> None:
+    seen.begin()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _seen() -> Iterator[None]:
+    seen.watch()
+    yield
+    seen.write_down()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where no server is missing, a run of all tests fails if there is a node type that it has not shown at work."""
+    config = session.config
+    is_part = config.option.keyword or config.option.markexpr or config.args != config.getini("testpaths")
+    if hasattr(config, "workerinput") or is_part or exitstatus != 0 or not os.environ.get("CI"):
+        return
+    if missing := seen.lacking(installed(), seen.all_notes()):
+        config.pluginmanager.get_plugin("terminalreporter").write_line("\n" + "\n".join(missing))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

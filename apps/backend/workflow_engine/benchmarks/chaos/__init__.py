@@ -46,7 +46,7 @@ async def chaos(
     `folder` is for the log; `data`, or else the same one, is the servers' data folder; `offset` sets their clocks.
     With the address of a Temporal server there are several replicas and workers around it.
     """
-    draw, report, there = random.Random(seed), Report(), Peer()
+    draw, report, there, load = random.Random(seed), Report(), Peer(), load or Load()
     await asyncio.to_thread(upgrade, url)
     log = folder / "servers.log"
     servers = Cluster(url, data or folder, log, temporal) if temporal else Servers(url, data or folder, log, offset)
@@ -56,10 +56,10 @@ async def chaos(
             workflows = await loads.create(servers.client, there.url)
             stop = asyncio.Event()
             running = asyncio.create_task(
-                loads.run(servers.client, workflows, load or Load(), report, random.Random(seed + 1), stop)
+                loads.run(servers.client, workflows, load, report, random.Random(seed + 1), stop)
             )
             try:
-                for _ in range(times):
+                while report.blows < times or len(report.acknowledged) < load.at_least:
                     await blow(servers, draw)
                     report.blows += 1
                     await servers.serving()

@@ -27,6 +27,8 @@ class Load:
     """Callers side by side."""
     pause: float = 0.1
     """Seconds that a caller waits at most before its next execution."""
+    at_least: int = 0
+    """Executions that have to be acknowledged before the blows end, however many those become."""
 
 
 @dataclass

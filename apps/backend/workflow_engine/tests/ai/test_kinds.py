@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.ai.model_server import ModelServer, Say, Use
+from tests.ai.model_server import Fail, ModelServer, Say, Use
 from tests.ai.talking import language_model
+from tests.nodes.external_action.test_failures import plain
 from tests.nodes.harness import failure, problems, records, run_node
 from workflow_engine.engine.events import AnyEvent, NodeSucceeded
+from workflow_engine.nodes.ai_agent.thinking import Thinking
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.memory.chunking import chunks
+from workflow_engine.nodes.registry import installed
 
 
 @pytest.fixture
@@ -23,6 +26,36 @@ async def context(models: ModelServer) -> AsyncIterator[Context]:
 
 async def asked(type: str, context: Context, *items: dict[str, Any], **parameters: Any) -> AnyEvent:
     return await run_node(type, parameters | {"model": "openai:gpt-5.6-luna"}, items or [{}], context=context)
+
+
+THINKING = [node.type for node in installed() if isinstance(node, Thinking)]
+
+
+@pytest.mark.parametrize("type", THINKING)
+@pytest.mark.parametrize(
+    ("move", "reason", "retryable"),
+    [
+        (Fail(503), "MODEL_UNAVAILABLE", True),
+        (Fail(401), "MODEL_REFUSED_KEY", False),
+        (Fail(200, body="<html>proxy</html>"), "INVALID_MODEL_ANSWER", True),
+    ],
+)
+async def test_a_model_that_does_not_answer_is_named(
+    models: ModelServer, context: Context, type: str, move: Fail, reason: str, retryable: bool
+) -> None:
+    node = installed().find(type)
+    assert node
+    models.plays(move)
+    failed = failure(await asked(type, context, **plain(node.example)))
+    assert (failed.reason, failed.retryable) == (reason, retryable)
+    assert len(models.requests) == 1
+
+
+async def test_a_model_alone_says_hello_or_why_not(models: ModelServer, context: Context) -> None:
+    models.plays(Say("Hello."), Fail(404))
+    parameters = {"provider": "openai", "model": "gpt-5.6-luna"}
+    assert records(await run_node("ai_agent.model", parameters, context=context)) == [{"text": "Hello."}]
+    assert failure(await run_node("ai_agent.model", parameters, context=context)).reason == "MODEL_NOT_FOUND"
 
 
 async def test_a_router_sends_each_item_its_way(models: ModelServer, context: Context) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.ai.model_server import ModelServer, Say, Use
 from tests.ai.talking import language_model
 from tests.clock import ManualClock
 from tests.nodes.harness import failure, problems, records, run_node
+from tests.runtime.peers import peer
 from tests.serving import output, serving
 from workflow_engine.models.memories import EXACT, PGVECTOR, Memories
 from workflow_engine.models.store import Store
-from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.context import Context, ModelAccess, Models
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.runtime.embedding import LocalEmbedder
@@ -197,6 +199,21 @@ async def test_an_agent_remembers_what_was_said_and_only_once(
     ]
 
 
+async def test_alone_a_memory_tells_what_it_remembers(context: Context) -> None:
+    from workflow_engine.nodes.ai_agent.conversation.loop import Turn
+    from workflow_engine.nodes.memory.buffer import BufferParameters, add_turns
+    from workflow_engine.nodes.spec import Call
+
+    call: Call[Any] = Call(BufferParameters(session="ada"), None, context, {})  # type: ignore[arg-type]
+    await add_turns(call, [Turn("user", "Hello"), Turn("assistant", "Hello Ada")], "key")
+    spoken = [{"role": "user", "text": "Hello"}, {"role": "assistant", "text": "Hello Ada"}]
+    for type in ("memory.buffer", "memory.window", "memory.summary"):
+        there = await run_node(type, {"session": "{{ json.who }}"}, [{"who": "ada"}], context=context)
+        assert records(there) == [{"messages": spoken}], type
+        nobody = await run_node(type, {"session": "bob"}, context=context)
+        assert records(nobody) == [{"messages": []}], type
+
+
 async def test_a_long_conversation_is_folded_into_a_summary(models: ModelServer, context: Context) -> None:
     from workflow_engine.nodes.memory.buffer import add_turns
     from workflow_engine.nodes.memory.summary import Summary, SummaryParameters
@@ -256,6 +273,19 @@ class TestLocalModel:
         assert record["model"] == "openai:text-embedding-3-small"
         assert len(record["vector"]) == 26
         assert models.answered["embeddings"] == 1
+
+    async def test_a_provider_that_does_not_answer_is_named(self, context: Context) -> None:
+        async def late(_: web.Request) -> web.Response:
+            return web.json_response({"error": {"message": "overloaded"}}, status=503)
+
+        async with peer(late) as there:
+            models = Models(access={"openai": ModelAccess("sk-1", there.url)})
+            parameters = {"provider": "openai", "model": "text-embedding-3-small"}
+            event = await run_node(
+                "memory.embedding", parameters, [{"text": "a"}], context=replace(context, models=models)
+            )
+        failed = failure(event)
+        assert (failed.reason, failed.retryable) == ("EMBEDDING_FAILED", True)
 
 
 DOCUMENTS = {

@@ -57,3 +57,9 @@ def test_without_a_build_the_page_says_what_to_do(tmp_path: Path) -> None:
     page = TestClient(Starlette(routes=routes(tmp_path / "none"))).get("/", headers=BROWSER)
     assert page.status_code == 503
     assert "make ui" in page.text
+
+
+def test_the_front_page_is_for_everyone(browser: TestClient) -> None:
+    page = browser.get("/", headers={"accept": "*/*"})
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")

@@ -143,6 +143,17 @@ async def test_a_feed_that_fails_says_so_and_is_read_again(page: Page, sqlite_ur
         assert [each["id"] for each in await started(made)] == ["id-1"]
 
 
+@pytest.mark.parametrize("type", ["trigger.calendar", "trigger.poll"])
+async def test_who_does_not_answer_is_named(page: Page, sqlite_url: str, tmp_path: Path, type: str) -> None:
+    page.body, page.status = b"sorry", 503
+    async with peer(page) as there, looking(sqlite_url, tmp_path) as made:
+        where = {"request": {"url": there.url}} if type == "trigger.poll" else {"url": there.url}
+        [trigger] = await made.publish("late", drawing(type, **where))
+        await looks(made, there, every=1_000)
+        assert "503" in trigger.problem
+        assert await started(made) == []
+
+
 class TestPoll:
     async def test_new_records_start_once(self, page: Page, sqlite_url: str, tmp_path: Path) -> None:
         page.body = json.dumps({"orders": [{"id": 1}]})

@@ -56,8 +56,9 @@ class Pages(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         if self._is_file(path) and not path.endswith(COMPRESSED) and not path.startswith("."):
             return await self._file(path, scope)
-        # Only a person's browser asks for a page; a program, or a script tag, learns that there is nothing.
-        if "text/html" not in Headers(scope=scope).get("accept", ""):
+        # The front page is for everyone. Of the editor's other addresses only a person's browser asks for the page; a
+        # program, or a script tag, learns that there is nothing.
+        if path and "text/html" not in Headers(scope=scope).get("accept", ""):
             raise HTTPException(404)
         if not self._is_file(PAGE):
             return HTMLResponse(NOT_BUILT, 503, headers=SECURITY)

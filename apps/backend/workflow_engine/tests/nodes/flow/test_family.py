@@ -5,28 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.nodes.harness import problems
 from workflow_engine.engine.shape import Effect, RunMode
 from workflow_engine.nodes.registry import installed
 
 FAMILY = [type for type in installed().types() if type.partition(".")[0] in ("flow", "trigger")]
 PER_ITEM = {"flow.if", "flow.switch", "flow.filter", "flow.set", "flow.rename", "flow.split"}
 RUBBISH: list[Any] = [None, True, -1, 10**9, 1.5, "", "{{ json.x }}", [], [None], [{"output": 3}], {}, {"a": 1}]
-
-
-@pytest.mark.parametrize("type", FAMILY)
-def test_the_example_works(type: str) -> None:
-    node = installed().find(type, 0)
-    assert node
-    assert problems(type, node.example) == []
-
-
-@pytest.mark.parametrize("type", FAMILY)
-def test_an_unknown_parameter_is_refused_by_name(type: str) -> None:
-    node = installed().find(type, 0)
-    assert node
-    found = problems(type, {**node.example, "colour": "{{ json.colour }}"})
-    assert found == ["parameters.colour: there is no parameter 'colour'"]
 
 
 @pytest.mark.parametrize("type", FAMILY)

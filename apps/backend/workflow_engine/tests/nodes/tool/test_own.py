@@ -56,6 +56,14 @@ class TestHttp:
             event = await run_node("tool.http", parameters, [{"id": 3}], context=context)
             assert records(event)[0]["asked"] == "GET /?id=3"
 
+    async def test_what_the_peer_refuses_is_told(self, tmp_path: Path) -> None:
+        async def refuse(_: web.Request) -> web.Response:
+            return web.Response(status=429, text="slower", headers={"Retry-After": "2"})
+
+        async with peer(refuse) as there, world(tmp_path) as context:
+            failed = failure(await run_node("tool.http", {**NAMED, "url": there.url}, context=context))
+        assert (failed.reason, failed.retryable, failed.retry_after) == ("HTTP_4XX", True, 2000)
+
     def test_a_name_that_no_model_takes_is_refused(self) -> None:
         said = problems("tool.http", {**NAMED, "name": "get order", "url": "http://a.example"})
         assert said
@@ -63,6 +71,17 @@ class TestHttp:
 
 
 class TestCode:
+    @pytest.mark.parametrize(("language", "code"), [("python", "raise ValueError('no')"), ("javascript", "throw 'no'")])
+    async def test_code_that_fails_says_why(self, language: str, code: str) -> None:
+        from workflow_engine.nodes.context import Context
+
+        context = Context("exec", "wf", 0, sandbox=ProcessSandbox())
+        parameters = {**NAMED, "language": language, "code": code}
+        use = {"tool": "get_order", "arguments": {}}
+        failed = failure(await run_node("tool.code", parameters, [use], context=context))
+        assert (failed.reason, failed.retryable) == ("CODE_FAILED", False)
+        assert "no" in failed.message
+
     async def test_code_is_run_with_the_models_arguments(self) -> None:
         from workflow_engine.nodes.context import Context
 

@@ -229,6 +229,8 @@ class ExecutionWorkflow:
             await self._decide()
         if not self.state.status:
             self._arm()
+            # The first attempt that sets out takes along what there is to store.
+            await asyncio.sleep(0)
             self._store_soon()
             await workflow.wait_condition(lambda: self.changed)
         if self.broken:
@@ -465,6 +467,10 @@ class ExecutionWorkflow:
             row.ended_at = _now()
             row.failure_summary = state.failure.message if state.failure else ""
         self.sent = self.last
+        if self.lag is not None:
+            # A timer that rings for nothing costs Temporal as much as one that rings for something.
+            self.lag.cancel()
+            self.lag = None
         return Batch(row, self.first, list(self.unstored), list(self.tasks_changed))
 
     def _carried(self) -> Batch | None:
