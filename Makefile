@@ -1,7 +1,7 @@
 # Every target of the project, from the root of the repository. What both halves have runs in both.
 BACKEND := apps/backend/workflow_engine
 FRONTEND := apps/frontend
-TARGETS := help install run dev db-init db-migrate db-upgrade db-reset bench eval chaos soak fuzz docs lock ui
+TARGETS := help install run dev db-init db-migrate db-upgrade db-reset bench eval chaos soak fuzz sbom audit docs lock ui
 BOTH := clean test lint
 
 .DEFAULT_GOAL := help

@@ -27,6 +27,9 @@ _processes.set_forkserver_preload([__name__])
 # Node types bring libraries of their own: these too are to be imported once only.
 installed()
 
+Serve = Callable[[dict[str, str], Path, Path | None], None]
+"""What a server process does, given its environment, its log and what sets its clock."""
+
 SOON = 0.5
 """Seconds. SystemClock notices within a minute that somebody has set the clock; a test shall not take that long."""
 
@@ -68,6 +71,7 @@ class ForkedServer:
         offset: Path | None = None,
         *,
         is_worker: bool = False,
+        serve: Serve | None = None,
         **more: str,
     ) -> None:
         environment = {
@@ -79,7 +83,7 @@ class ForkedServer:
             "EGRESS_ALLOW": ",".join(LOOPBACK),
             **more,
         }
-        target = _work if is_worker else _serve
+        target = _work if is_worker else serve or serve_here
         self._process = _processes.Process(target=target, args=(environment, log, offset), daemon=True)
         self._process.start()
 
@@ -99,7 +103,7 @@ class ForkedServer:
         return self._process.exitcode
 
 
-def _serve(environment: dict[str, str], log: Path, offset: Path | None) -> None:
+def serve_here(environment: dict[str, str], log: Path, offset: Path | None) -> None:
     _become(environment, log)
     uvloop.run(server.serve(Settings(), ShiftedClock(offset) if offset else None))
 

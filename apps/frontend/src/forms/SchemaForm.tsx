@@ -1,6 +1,17 @@
 /** A form from a JSON Schema. Every field may hold an expression instead of a value. */
 import { ArrowDown, ArrowUp, ChevronRight, Plus, Trash2 } from "lucide-react";
-import { createContext, lazy, type ReactNode, Suspense, use, useEffect, useId, useState } from "react";
+import {
+  createContext,
+  lazy,
+  type ReactNode,
+  type RefObject,
+  Suspense,
+  use,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+} from "react";
 import type { Reach } from "~/expression/complete";
 import { useT } from "~/i18n";
 import { Button, Field, Input, Select, Switch, Textarea } from "~/ui";
@@ -463,6 +474,28 @@ export function Text({
   );
 }
 
+/** Whoever adds an entry goes on in its first field. */
+function useGoOn(entries: number): { list: RefObject<HTMLDivElement | null>; goOn(): void } {
+  const list = useRef<HTMLDivElement>(null);
+  const isAdding = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another entry is what it waits for
+  useEffect(() => {
+    if (!isAdding.current) return;
+    isAdding.current = false;
+    const all = list.current?.querySelectorAll(":scope > .entry");
+    const field = all?.[all.length - 1]?.querySelector<HTMLElement>(
+      "input, select, textarea, [contenteditable]",
+    );
+    field?.focus();
+  }, [entries]);
+  return {
+    list,
+    goOn() {
+      isAdding.current = true;
+    },
+  };
+}
+
 function List({
   id,
   item,
@@ -480,6 +513,7 @@ function List({
 }) {
   const t = useT();
   const { root, readOnly } = use(Form);
+  const { list, goOn } = useGoOn(value.length);
   const kind = kindOf(item, root);
   const isBig = kind.kind === "record" || kind.kind === "variants";
   const replace = (at: number, next: unknown) =>
@@ -491,7 +525,7 @@ function List({
     onChange(made);
   };
   return (
-    <div className="col" id={id}>
+    <div className="col" id={id} ref={list}>
       {value.map((each, index) => (
         <div key={index} className={isBig ? "entry framed" : "entry"}>
           <div className="grow col" style={{ gap: 10 }}>
@@ -541,7 +575,10 @@ function List({
         <div>
           <Button
             small
-            onClick={() => onChange([...value, blank(item, root)])}
+            onClick={() => {
+              goOn();
+              onChange([...value, blank(item, root)]);
+            }}
             aria-label={t("Add to {name}", { name: label })}
           >
             <Plus />
@@ -604,6 +641,7 @@ function Mapping({
   const t = useT();
   const { readOnly } = use(Form);
   const [rows, setRows] = useState<[string, unknown][]>(() => Object.entries(value));
+  const { list, goOn } = useGoOn(rows.length);
   const signature = JSON.stringify(value);
   useEffect(() => {
     const given = JSON.parse(signature) as Values;
@@ -617,7 +655,7 @@ function Mapping({
     onChange(Object.fromEntries(next.filter(([key]) => key !== "")));
   };
   return (
-    <div className="col" id={id}>
+    <div className="col" id={id} ref={list}>
       {rows.map(([key, each], index) => (
         <div key={index} className="entry">
           <Input
@@ -656,7 +694,10 @@ function Mapping({
         <div>
           <Button
             small
-            onClick={() => setRows([...rows, ["", ""]])}
+            onClick={() => {
+              goOn();
+              setRows([...rows, ["", ""]]);
+            }}
             aria-label={t("Add to {name}", { name: label })}
           >
             <Plus />

@@ -84,9 +84,9 @@ async def test_a_generated_workflow_passes_the_checks_its_rehearsal_and_executes
         assert [each.id for each in await stored(client)] == [workflow.id]
         assert {(node.position.x, node.position.y) for node in workflow.nodes} == {
             (0, 0),
-            (260, 0),
-            (520, 0),
-            (520, 140),
+            (312, 0),
+            (624, 0),
+            (624, 140),
         }
 
         checked = await client.stub.ValidateWorkflow(ws.ValidateWorkflowRequest(workflow_id=workflow.id))
@@ -245,8 +245,8 @@ class TestRefining:
             {
                 "nodes": [
                     {**START, "position": {"x": 7, "y": 9}},
-                    {**CHECK, "notes": "Ask Ada first.", "timeout": "9s"},
-                    note("large", "call"),
+                    {**CHECK, "notes": "Ask Ada first.", "timeout": "9s", "position": {"x": 300, "y": 9}},
+                    {**note("large", "call"), "position": {"x": 600, "y": 9}},
                 ],
                 "connections": ["start -> check", "check.true -> large"],
             },
@@ -279,7 +279,7 @@ class TestRefining:
             "Ask Ada first.",
             9,
         )
-        assert kept["small"].position.x == 520
+        assert (kept["small"].position.x, kept["small"].position.y) == (612, 149), "beside its source, in a free place"
         assert (await client.stub.GetWorkflow(ws.GetWorkflowRequest(workflow_id=before.id))).workflow == before
         assert "json.total > 100" in models.prompts()[0]
 

@@ -143,9 +143,9 @@ def test_a_database_in_memory_is_refused() -> None:
 
 def test_the_make_targets_work_in_a_process_of_their_own(tmp_path: Path) -> None:
     """`db-reset` once knew of no tables, because nothing had imported them."""
-    for word in ("init", "upgrade", "reset", "reset"):
+    for words in ("init", "upgrade", "reset", "reset", "downgrade 0010", "upgrade"):
         done = subprocess.run(
-            [sys.executable, "-m", "workflow_engine.models.migrate", word],
+            [sys.executable, "-m", "workflow_engine.models.migrate", *words.split()],
             env=os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path / 'made.db'}"},
             cwd=tmp_path,
             capture_output=True,

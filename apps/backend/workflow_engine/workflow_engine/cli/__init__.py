@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from workflow_engine.cli import (
     api_keys,
+    backups,
     credentials,
     doctor,
     executions,
@@ -34,7 +35,7 @@ app = typer.Typer(
     help="A protobuf-first, durable workflow engine.",
     epilog="WORKFLOW_ENGINE_URL says where the server is, WORKFLOW_ENGINE_KEY who you are.",
 )
-for module in (serving, running, files, doctor):
+for module in (serving, running, files, doctor, backups):
     module.add_to(app)
 for name, group in {
     "workflows": workflows.app,

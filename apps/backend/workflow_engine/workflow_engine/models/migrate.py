@@ -1,4 +1,6 @@
-"""Schema migrations: `python -m workflow_engine.models.migrate init | upgrade | revision MESSAGE | reset`."""
+"""Schema migrations: `python -m workflow_engine.models.migrate init | upgrade | downgrade REVISION |
+revision MESSAGE | reset`.
+"""
 
 from __future__ import annotations
 
@@ -109,6 +111,8 @@ def main(arguments: list[str]) -> int:
                 init(url)
             case ["upgrade"]:
                 upgrade(url)
+            case ["downgrade", revision]:
+                command.downgrade(config(url), revision)
             case ["revision", message]:
                 command.revision(config(url), message, autogenerate=True)
             case ["reset"]:

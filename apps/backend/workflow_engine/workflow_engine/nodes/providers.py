@@ -33,6 +33,7 @@ PROVIDERS: dict[str, Provider] = {
         "https://oauth2.googleapis.com/token",
         (
             "https://www.googleapis.com/auth/calendar",
+            "https://www.googleapis.com/auth/drive",
             "https://www.googleapis.com/auth/gmail.modify",
             "https://www.googleapis.com/auth/spreadsheets",
         ),

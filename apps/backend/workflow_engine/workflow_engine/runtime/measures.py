@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
+
+from prometheus_client import Histogram
 
 from workflow_engine.core import metrics, spans
 from workflow_engine.core.config import Settings
@@ -54,11 +57,17 @@ class Attempting:
 
     def over(self, outcome: AnyEvent) -> None:
         seconds, type, how = time.perf_counter() - self._began, self._task.node.kind.type, _how(outcome)
-        metrics.ATTEMPT_SECONDS.labels(type, how).observe(seconds)
+        _seconds(type, how).observe(seconds)
         if spans.active is not None:
             performed(self.execution_id, self.workflow_id, self._trace, self._task, outcome, self._now)
         if slow.attempt and seconds >= slow.attempt:
             log.warning("slow_attempt", type=type, outcome=how, seconds=round(seconds, 3))
+
+
+@cache
+def _seconds(type: str, how: str) -> Histogram:
+    """Looked up once, for it is asked at every step; there are as many as node types, thrice."""
+    return metrics.ATTEMPT_SECONDS.labels(type, how)
 
 
 def performed(

@@ -218,8 +218,15 @@ def doorkeeper(version: ssl.TLSVersion) -> Iterator[int]:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                with client, suppress(ssl.SSLError):
-                    context.wrap_socket(client, server_side=True).recv(1)
+                # What the client has sent on meanwhile is read, or the system would reset the connection before the
+                # client has heard why.
+                with client.dup() as line, suppress(ssl.SSLError):
+                    try:
+                        context.wrap_socket(client, server_side=True).recv(1)
+                    finally:
+                        line.shutdown(socket.SHUT_WR)
+                        while line.recv(65536):
+                            pass
 
     thread = threading.Thread(target=guard, daemon=True)
     thread.start()

@@ -178,6 +178,60 @@ def test_only_what_can_be_repeated_is_repeated() -> None:
     assert kind.shape({"do": {"operation": "upload"}}).effect is Effect.IDEMPOTENT
 
 
+async def on_files(context: Context, **do: Any) -> Any:
+    return await run_node(TYPE, {"do": do}, [{"n": 1}], context=context, credentials={"machine": "here"})
+
+
+async def test_files_are_listed_moved_and_deleted(context: Context, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    (remote / "in").mkdir()
+    for name in ("b.csv", "a.csv", "c.txt"):
+        (remote / "in" / name).write_text(name)
+    (remote / "in" / "deep").mkdir()
+    (remote / "in" / "way").symlink_to("a.csv")
+
+    found = records(await on_files(context, operation="list", path="/in/"))
+    assert [(each["name"], each["type"]) for each in found] == [
+        ("a.csv", "file"), ("b.csv", "file"), ("c.txt", "file"), ("deep", "folder"), ("way", "link")
+    ]  # fmt: skip
+    assert (found[0]["path"], found[0]["size"]) == ("/in/a.csv", 5)
+    some = records(await on_files(context, operation="list", path="/in", pattern="*.csv"))
+    assert [each["name"] for each in some] == ["a.csv", "b.csv"]
+
+    assert records(await on_files(context, operation="make_folder", path="/done/today")) == [
+        {"n": 1, "path": "/done/today"}
+    ]
+    await on_files(context, operation="make_folder", path="/done/today")
+    assert records(await on_files(context, operation="move", path="/in/a.csv", to="/done/today/a.csv")) == [
+        {"n": 1, "path": "/done/today/a.csv"}
+    ]
+    assert (remote / "done/today/a.csv").read_text() == "a.csv"
+    assert (
+        failure(await on_files(context, operation="move", path="/in/b.csv", to="/done/today/a.csv")).reason
+        == "FILE_FAILED"
+    )
+    await on_files(context, operation="move", path="/in/b.csv", to="/done/today/a.csv", replace=True)
+    assert (remote / "done/today/a.csv").read_text() == "b.csv"
+
+    for path in ("/done/today/a.csv", "/in/deep", "/in/way"):
+        records(await on_files(context, operation="delete", path=path))
+    assert sorted(each.name for each in remote.rglob("*")) == ["c.txt", "done", "in", "today"]
+
+
+async def test_files_that_are_not_there(context: Context) -> None:
+    for do in ({"operation": "list"}, {"operation": "delete"}, {"operation": "move", "to": "/x"}):
+        failed = failure(await on_files(context, path="/nowhere", **do))
+        assert (failed.reason, failed.retryable) == ("FILE_FAILED", False)
+    assert records(await on_files(context, operation="delete", path="/nowhere", missing_ok=True))
+
+
+async def test_a_folder_that_is_not_empty_stays(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "remote/full").mkdir()
+    (tmp_path / "remote/full/file").touch()
+    assert failure(await on_files(context, operation="delete", path="/full")).reason == "FILE_FAILED"
+    assert (tmp_path / "remote/full/file").exists()
+
+
 def test_mistakes_are_found_when_saving() -> None:
     do = {"operation": "run", "command": "rm {{ json.file }}"}
     assert problems(TYPE, {"do": do}) == [

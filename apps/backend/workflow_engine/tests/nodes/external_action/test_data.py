@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.nodes.action.world import content
 from tests.nodes.external_action.rig import Case, Reply, check, sent_body, stage
-from tests.nodes.harness import records
+from tests.nodes.harness import failure, records
+from workflow_engine.engine.events import NodeSucceeded
+from workflow_engine.engine.items import Item
+from workflow_engine.utils.json import loads
 
 GOOGLE = {"type": "oauth2", "access_token": "ya29.1"}
 NOTION = {"type": "notion", "token": "ntn_1"}
@@ -232,6 +236,102 @@ SHEET = {"spreadsheet_id": "s", "range": "Orders!A:C"}
 )
 async def test_google_sheets(tmp_path: Path, case: Case) -> None:
     await check(tmp_path, "external_action.google_sheets", GOOGLE, case, BEARER, "/v4")
+
+
+FILE = "fields=id,name,mimeType,size,parents,createdTime,modifiedTime,webViewLink,trashed,md5Checksum"
+EVERY = "supportsAllDrives=true"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(
+            {"operation": "file.list", "folder_id": "it's", "q": "trashed = false or starred = true"},
+            "GET /drive/v3/files?q='it%5C's'+in+parents+and+(trashed+%3D+false+or+starred+%3D+true)"
+            f"&fields=nextPageToken,files({FILE[7:]})&{EVERY}&includeItemsFromAllDrives=true&pageSize=100",
+            answers=[Reply({"files": [{"id": "1"}], "nextPageToken": "n"}), Reply({"files": [{"id": "2"}]})],
+            then=[
+                "GET /drive/v3/files?q='it%5C's'+in+parents+and+(trashed+%3D+false+or+starred+%3D+true)"
+                f"&fields=nextPageToken,files({FILE[7:]})&{EVERY}&includeItemsFromAllDrives=true&pageSize=100&pageToken=n"
+            ],
+            gives=[{"id": "1"}, {"id": "2"}],
+        ),
+        Case({"operation": "file.get", "file_id": "f"}, f"GET /drive/v3/files/f?{FILE}&{EVERY}", answers={"id": "f"}),
+        Case(
+            {"operation": "folder.create", "name": "2026", "folder_id": "p"},
+            f"POST /drive/v3/files?{FILE}&{EVERY}",
+            {"name": "2026", "mimeType": "application/vnd.google-apps.folder", "parents": ["p"]},
+            {"id": "n"},
+        ),
+        Case(
+            {"operation": "file.copy", "file_id": "f", "name": "Copy"},
+            f"POST /drive/v3/files/f/copy?{FILE}&{EVERY}",
+            {"name": "Copy"},
+            {"id": "c"},
+        ),
+        Case(
+            {"operation": "file.update", "file_id": "f", "name": "New", "add_parents": "b", "remove_parents": "a"},
+            f"PATCH /drive/v3/files/f?addParents=b&removeParents=a&{FILE}&{EVERY}",
+            {"name": "New"},
+            {"id": "f"},
+        ),
+        Case(
+            {"operation": "file.delete", "file_id": "f"},
+            f"DELETE /drive/v3/files/f?{EVERY}",
+            answers=DONE,
+            gives=[{"done": True}],
+        ),
+        Case(
+            {
+                "operation": "permission.create",
+                "file_id": "f",
+                "type": "user",
+                "role": "reader",
+                "email_address": "a@b.c",
+            },
+            f"POST /drive/v3/files/f/permissions?{EVERY}",
+            {"type": "user", "role": "reader", "emailAddress": "a@b.c"},
+            {"id": "1"},
+        ),
+        Case({"operation": "about.get"}, "GET /drive/v3/about?fields=user,storageQuota", answers={"user": {}}),
+    ],
+    **by_id,
+)
+async def test_google_drive(tmp_path: Path, case: Case) -> None:
+    await check(tmp_path, "external_action.google_drive", GOOGLE, case, BEARER)
+
+
+async def test_a_file_goes_to_drive_and_comes_back(tmp_path: Path) -> None:
+    replies = [Reply({"id": "f"}), Reply(b"%PDF-1.7", headers={"Content-Type": "application/pdf"})]
+    async with stage(tmp_path, GOOGLE, *replies) as there:
+        assert there.context.blobs
+        file = Item({}, {"data": await there.context.blobs.write(b"%PDF-1.7", "application/pdf", "bill.pdf")})
+        type = "external_action.google_drive"
+        assert records(await there.run(type, {"operation": "file.upload", "folder_id": "p"}, [file])) == [{"id": "f"}]
+        back = await there.run(type, {"operation": "file.download", "file_id": "f"})
+        assert isinstance(back, NodeSucceeded)
+        assert await content(there.context, back.outputs["main"][0].binary["data"]) == b"%PDF-1.7"
+        nothing = await there.run(type, {"operation": "file.upload", "binary": "other"}, [file])
+        assert failure(nothing).reason == "BINARY_MISSING"
+        assert there.asked == [
+            f"POST /upload/drive/v3/files?uploadType=multipart&{FILE}&{EVERY}",
+            f"GET /drive/v3/files/f?alt=media&{EVERY}",
+        ]
+        sent = there.there.seen[0]
+        kind = sent.headers["Content-Type"].encode()
+        about, data = message_from_bytes(b"Content-Type: " + kind + b"\r\n\r\n" + await sent.read()).get_payload()
+        assert loads(about.get_payload()) == {"name": "bill.pdf", "parents": ["p"]}
+        assert (data.get_content_type(), data.get_payload()) == ("application/pdf", "%PDF-1.7")
+
+
+async def test_what_drive_will_not_hand_out(tmp_path: Path) -> None:
+    refused = {"error": {"code": 403, "message": "Only files with binary content can be downloaded."}}
+    async with stage(tmp_path, GOOGLE, Reply(refused, 403)) as there:
+        failed = failure(
+            await there.run("external_action.google_drive", {"operation": "file.download", "file_id": "f"})
+        )
+    assert failed.reason == "HTTP_4XX"
+    assert "Only files with binary content" in failed.message
 
 
 TITLE = {"Name": {"title": [{"text": {"content": "Ada"}}]}}

@@ -37,6 +37,22 @@ async def test_figures_for_each_group() -> None:
     assert [item.sources for item in outcome.outputs["main"]] == [(0, 2, 3), (1,)]
 
 
+async def test_different_values_are_counted_and_joined() -> None:
+    rows: list[dict[str, Any]] = [
+        {"tag": "a"},
+        {"tag": 1},
+        {"tag": 1.0},
+        {"tag": True},
+        {"tag": None},
+        {},
+        {"tag": ["b"]},
+    ]
+    figures = [{"op": "count_unique", "field": "tag"}, {"op": "join", "field": "tag", "separator": " | "}]
+    outcome = await run_node("flow.aggregate", {"mode": "summary", "summaries": figures}, rows)
+    assert records(outcome) == [{"count_unique_tag": 4, "join_tag": 'a | 1 | 1.0 | true | ["b"]'}]
+    assert "needs field" in problems("flow.aggregate", {"mode": "summary", "summaries": [{"op": "join"}]})[0]
+
+
 async def test_groups_work_for_lists_too_and_true_is_not_one() -> None:
     items: list[dict[str, Any]] = [{"k": 1, "v": "a"}, {"k": True, "v": "b"}, {"k": 1.0, "v": "c"}]
     found = records(await run_node("flow.aggregate", {"mode": "fields", "fields": ["v"], "group_by": ["k"]}, items))

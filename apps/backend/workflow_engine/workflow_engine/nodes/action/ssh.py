@@ -6,6 +6,8 @@ import asyncio
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -30,10 +32,11 @@ from workflow_engine.nodes.spec import (
 )
 
 if TYPE_CHECKING:
-    from asyncssh import SSHClientConnection, SSHClientProcess
+    from asyncssh import SFTPClient, SSHClientConnection, SSHClientProcess
 
 OUTPUT_BYTES = 8 << 20
 CHUNK = 256 << 10
+MOST_FILES = 100_000
 
 
 class Run(Parameters):
@@ -73,18 +76,63 @@ class Download(Parameters):
     """Where from."""
 
 
+class ListFiles(Parameters):
+    """What is in a folder of the other machine."""
+
+    operation: Literal["list"]
+    """By SFTP; one item for each file and folder, by name."""
+    path: str = Field(default=".", min_length=1, max_length=4096)
+    """The folder; relative ones start at the user's own."""
+    pattern: str = Field(default="*", min_length=1, max_length=255)
+    """Only names that fit, such as `*.csv`."""
+
+
+class Move(Parameters):
+    """A file or folder of the other machine under another name, or in another folder."""
+
+    operation: Literal["move"]
+    """By SFTP. It fails when there is something under the new name, unless `replace` is set."""
+    path: str = Field(min_length=1, max_length=4096)
+    """What is there."""
+    to: str = Field(min_length=1, max_length=4096)
+    """Its new path; the folder has to be there."""
+    replace: bool = False
+    """Take the place of a file that is there."""
+
+
+class Delete(Parameters):
+    """A file of the other machine, or an empty folder."""
+
+    operation: Literal["delete"]
+    """By SFTP."""
+    path: str = Field(min_length=1, max_length=4096)
+    """What to delete."""
+    missing_ok: bool = False
+    """Do not fail when it is not there."""
+
+
+class MakeFolder(Parameters):
+    """A folder on the other machine."""
+
+    operation: Literal["make_folder"]
+    """By SFTP; with those above it. One that is there already is left as it is."""
+    path: str = Field(min_length=1, max_length=4096)
+    """The folder."""
+
+
 class SshParameters(Parameters):
-    do: Annotated[Run | Upload | Download, Field(discriminator="operation")]
+    do: Annotated[Run | Upload | Download | ListFiles | Move | Delete | MakeFolder, Field(discriminator="operation")]
     """What to do."""
     timeout_seconds: float = Field(default=60, gt=0, le=86_400)
     """Most time for all of it."""
 
 
 class Ssh(Node[SshParameters]):
-    """Runs a command on another machine by SSH, or brings a file there or back, for each item.
+    """Runs a command on another machine by SSH, or works on its files by SFTP, for each item.
 
-    A command gives `status`, `stdout` and `stderr`, of at most 8 MiB. At the timeout, and when the execution is
-    cancelled, the connection is closed; whether the command then ends is up to the machine.
+    A file that was listed is `{"path", "name", "type", "size", "modified"}`; its type is `file`, `folder`, `link` or
+    `other`. A command gives `status`, `stdout` and `stderr`, of at most 8 MiB. At the timeout, and when the execution
+    is cancelled, the connection is closed; whether the command then ends is up to the machine.
 
     The credential in slot `machine` has host, port, user, password or private_key, and the machine's `host_key`: one
     that shows another key is not spoken to. Keys, agents and settings of the server's own user are not used.
@@ -100,7 +148,7 @@ class Ssh(Node[SshParameters]):
     def shape(self, parameters: dict[str, Any]) -> Shape:
         do = parameters.get("do")
         repeatable = isinstance(do, dict) and (
-            do.get("operation") in ("upload", "download") or do.get("idempotent") is True
+            do.get("operation") in ("upload", "download", "list", "make_folder") or do.get("idempotent") is True
         )
         return Shape(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
 
@@ -128,13 +176,12 @@ class Ssh(Node[SshParameters]):
                 finally:
                     connection.abort()
         except TimeoutError:
-            do = parameters.do
             raise NodeFailure(
                 "TIMEOUT",
                 f"{server.host} took longer than {parameters.timeout_seconds:g} s",
                 field="timeout_seconds",
                 hint="raise timeout_seconds; what was begun there may go on",
-                retryable=not isinstance(do, Run) or do.idempotent,
+                retryable=call.node.shape.effect is Effect.IDEMPOTENT,
                 details={"sent": True},
             ) from None
 
@@ -190,6 +237,12 @@ async def _done(call: Call[SshParameters], connection: SSHClientConnection) -> R
                 return await _upload(call, connection, do)
             case Download():
                 return await _download(call, connection, do)
+            case ListFiles():
+                return await _list(connection, do)
+            case Move() | Delete() | MakeFolder():
+                async with connection.start_sftp_client() as sftp:
+                    await _change(sftp, do)
+                return emit(Item({**call.item.json, "path": do.to if isinstance(do, Move) else do.path}))
     except asyncssh.SFTPError as error:
         raise NodeFailure(
             "FILE_FAILED",
@@ -202,7 +255,7 @@ async def _done(call: Call[SshParameters], connection: SSHClientConnection) -> R
             "CONNECTION_FAILED",
             f"the connection broke: {error}",
             hint="what was begun there may go on",
-            retryable=not isinstance(do, Run) or do.idempotent,
+            retryable=call.node.shape.effect is Effect.IDEMPOTENT,
             details={"sent": True},
         ) from None
 
@@ -277,3 +330,57 @@ async def _download(call: Call[SshParameters], connection: SSHClientConnection, 
 
         ref = await required(call.context.blobs).write(chunks(), "application/octet-stream", name)
     return emit(Item({"path": do.path, "file_name": name, "size": ref.size}, {"data": ref}))
+
+
+async def _list(connection: SSHClientConnection, do: ListFiles) -> Result:
+    import asyncssh
+
+    types = {
+        asyncssh.FILEXFER_TYPE_REGULAR: "file",
+        asyncssh.FILEXFER_TYPE_DIRECTORY: "folder",
+        asyncssh.FILEXFER_TYPE_SYMLINK: "link",
+    }
+    found: list[dict[str, Json]] = []
+    async with connection.start_sftp_client() as sftp:
+        async for entry in sftp.scandir(do.path):
+            name = str(entry.filename)
+            if name not in (".", "..") and fnmatchcase(name, do.pattern):
+                modified = datetime.fromtimestamp(entry.attrs.mtime or 0, UTC).isoformat()
+                found.append(
+                    {
+                        "path": f"{do.path.rstrip('/')}/{name}",
+                        "name": name,
+                        "type": types.get(entry.attrs.type, "other"),
+                        "size": entry.attrs.size,
+                        "modified": modified,
+                    }
+                )
+                if len(found) > MOST_FILES:
+                    raise NodeFailure(
+                        "TOO_MANY_ITEMS",
+                        f"{do.path} holds more than {MOST_FILES:,} files",
+                        field="do.pattern",
+                        hint="name fewer of them with a pattern",
+                    )
+    return emit(*sorted(found, key=lambda entry: str(entry["name"])))
+
+
+async def _change(sftp: SFTPClient, do: Move | Delete | MakeFolder) -> None:
+    import asyncssh
+
+    match do:
+        case Move(replace=True):
+            await sftp.posix_rename(do.path, do.to)
+        case Move():
+            await sftp.rename(do.path, do.to)
+        case MakeFolder():
+            await sftp.makedirs(do.path, exist_ok=True)
+        case Delete():
+            try:
+                if await sftp.isdir(do.path) and not await sftp.islink(do.path):
+                    await sftp.rmdir(do.path)
+                else:
+                    await sftp.remove(do.path)
+            except asyncssh.SFTPNoSuchFile:
+                if not do.missing_ok:
+                    raise

@@ -25,7 +25,7 @@ takes an idempotency key.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
@@ -38,9 +38,10 @@ from pydantic.alias_generators import to_camel
 from workflow_engine.engine.items import Item, Items
 from workflow_engine.nodes.action.http.answer import Answer, read, records, refusal
 from workflow_engine.nodes.action.http.auth import Signature, signed
+from workflow_engine.nodes.action.http.body import Encoded
 from workflow_engine.nodes.action.http.pages import NoPages, Pages, Step, first, following, found
 from workflow_engine.nodes.action.http.text import Fields, pairs
-from workflow_engine.nodes.context import HttpResponse
+from workflow_engine.nodes.context import Blobs, HttpResponse
 from workflow_engine.nodes.credentials import KINDS, CredentialKind, Probe, System, check_host
 from workflow_engine.nodes.spec import (
     Call,
@@ -123,6 +124,8 @@ class Operation(Parameters):
     http: ClassVar[Http]
     apart: ClassVar[frozenset[str]] = frozenset({"operation"})
     """Fields that are no part of the request."""
+    gives_file: ClassVar[bool] = False
+    """The answer is a file, which is stored as it arrives."""
 
     def path(self) -> str:
         """The path, with every value made safe for its place."""
@@ -160,12 +163,18 @@ class Operation(Parameters):
         apart = self._aliases(self.http.query)
         return {name: value for name, value in self.fields().items() if name not in apart}
 
+    def sends(self, item: Item, blobs: Blobs | None) -> Encoded | None:
+        """What is sent in place of `body`, where that is no JSON and no form, such as a file. Raises NodeFailure."""
+        return None
+
     def headers(self) -> dict[str, str]:
         """More headers."""
         return {}
 
     def result(self, answer: Answer) -> Items:
         """The answer's items, where it is no listing."""
+        if answer.file:
+            return answer.items(full=False)
         body = found(self.http.records, answer.body) if self.http.records else answer.body
         if body is None:
             return [Item({"done": True})]
@@ -287,7 +296,7 @@ class Service(Node[P], Generic[P]):
             response = await self._respond(call, operation, step)
             if response.status >= 400:
                 raise self.refused(await refusal(response, method_of(operation), call.context.now))
-            answer = await read(response, "json", None)
+            answer = await read(response, "binary" if operation.gives_file else "json", call.context.blobs)
             self.check_answer(operation, answer)
             return answer
         except NodeFailure as failed:
@@ -318,8 +327,10 @@ class Service(Node[P], Generic[P]):
         if isinstance(body, dict) and more:
             body, more = self.place_page(body, more), {}
         headers = {"Accept": "application/json", **self.headers, **operation.headers(), **signature.headers}
-        content: bytes | None = None
-        if body is not None:
+        content: bytes | AsyncIterator[bytes] | None = None
+        if (own := operation.sends(call.item, call.context.blobs)) is not None:
+            content, headers = own.content, {**headers, **own.headers}
+        elif body is not None:
             content, headers["Content-Type"] = encoded(body, form=http.form)
         if http.key_header:
             headers[http.key_header] = call.idempotency_key
@@ -508,6 +519,7 @@ __all__ = [
     "CallApi",
     "CamelListing",
     "CamelOperation",
+    "Encoded",
     "Field",
     "Http",
     "Listing",

@@ -15,6 +15,7 @@ from workflow_engine.nodes.flow.parameters import needs
 from workflow_engine.nodes.flow.paths import Path
 from workflow_engine.nodes.flow.values import Key, is_number, key, kind
 from workflow_engine.nodes.spec import Call, Emit, Node, NodeFailure, Parameters
+from workflow_engine.utils.json import dumps
 
 INT64 = 2**63
 
@@ -22,18 +23,21 @@ INT64 = 2**63
 class Summary(Parameters):
     """One figure."""
 
-    op: Literal["count", "sum", "min", "max", "avg"]
-    """`count` counts items, or with `field` those that have a value there. `sum` and `avg` take numbers; `min` and
-    `max` take anything, ordered as `flow.sort` does. Null and missing values do not take part."""
+    op: Literal["count", "count_unique", "sum", "min", "max", "avg", "join"]
+    """`count` counts items, or with `field` those that have a value there, and `count_unique` the different values.
+    `sum` and `avg` take numbers; `min` and `max` take anything, ordered as `flow.sort` does. `join` puts the values one
+    after another into a text. Null and missing values do not take part."""
     field: Path | None = None
     """The field to summarise; only `count` can do without."""
+    separator: str = Field(default=", ", max_length=100)
+    """For `join`: what stands between two values."""
     name: str = Field(default="", max_length=200)
     """What the figure is called; by default the operation and the field, e.g. `sum_total`."""
 
     @model_validator(mode="before")
     @classmethod
     def _field(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("op") in ("sum", "min", "max", "avg"):
+        if isinstance(data, dict) and data.get("op") not in (None, "count"):
             needs(data, data["op"], "field")
         return data
 
@@ -121,6 +125,10 @@ def _figure(figure: Summary, group: Items, index: int) -> Json:
     match figure.op:
         case "count":
             return len(values)
+        case "count_unique":
+            return len({key(value) for value in values})
+        case "join":
+            return figure.separator.join(value if isinstance(value, str) else dumps(value).decode() for value in values)
         case "min" | "max":
             choose: Callable[..., Json] = min if figure.op == "min" else max
             return choose(values, key=key, default=None)

@@ -177,11 +177,11 @@ def _from_first(
     """Each item of `first` with each match in `second`; without one, by itself when `keep`."""
     index: dict[Key, list[_Place]] = {}
     for place in second:
-        if (found := _key(place[1], second_keys)) is not None:
+        if (found := key_of(place[1], second_keys)) is not None:
             index.setdefault(found, []).append(place)
     made = 0
     for place in first:
-        found = _key(place[1], first_keys)
+        found = key_of(place[1], first_keys)
         partners = index.get(found, []) if found is not None else []
         made += len(partners) or keep
         _bound(made, most)
@@ -191,7 +191,8 @@ def _from_first(
             yield place, None
 
 
-def _key(item: Item, fields: list[str]) -> Key | None:
+def key_of(item: Item, fields: list[str]) -> Key | None:
+    """What an item is known by; None when one of the fields is missing or null."""
     values = [paths.get(item.json, field) for field in fields]
     if any(value is paths.MISSING or value is None for value in values):
         return None

@@ -12,7 +12,7 @@ from workflow_engine.engine.items import Item, Items, Json
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.utils.structs import struct_to_dict, to_struct
 
-WIDE, HIGH = 260, 140
+WIDE, HIGH = 312, 140
 """Pixels from one node to the next on the canvas."""
 _TEXT: Json = {"type": "string"}
 _RECORDS: Json = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}
@@ -128,7 +128,7 @@ def _items(records: Any) -> Items:
 
 
 def _lay_out(workflow: pb.Workflow, placed: set[str]) -> None:
-    """Gives every new node a place: to the right of what leads to it."""
+    """Gives every new node a free place: to the right of what leads to it, as high as that or lower."""
     sources: dict[str, list[str]] = defaultdict(list)
     for link in workflow.connections:
         sources[link.to_node].append(link.from_node)
@@ -140,9 +140,13 @@ def _lay_out(workflow: pb.Workflow, placed: set[str]) -> None:
             depth[id] = 1 + max(before, default=-1)
         return depth[id]
 
-    rows: dict[int, int] = defaultdict(int)
-    for node in workflow.nodes[:500]:
-        column = deep(node.id, frozenset({node.id}))
-        if node.id not in placed:
-            node.position.x, node.position.y = column * WIDE, rows[column] * HIGH
-        rows[column] += 1
+    at = {node.id: (node.position.x, node.position.y) for node in workflow.nodes if node.id in placed}
+    new = [node for node in workflow.nodes[:500] if node.id not in placed]
+    for node in sorted(new, key=lambda node: deep(node.id, frozenset({node.id}))):
+        before = [at[each] for each in sources[node.id] if each in at]
+        x = max((there[0] + WIDE for there in before), default=0.0)
+        y = min((there[1] for there in before), default=0.0)
+        for other in sorted(there[1] for there in at.values() if abs(there[0] - x) < WIDE):
+            if abs(other - y) < HIGH:
+                y = other + HIGH
+        node.position.x, node.position.y = at[node.id] = x, y

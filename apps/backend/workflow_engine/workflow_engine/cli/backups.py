@@ -1,0 +1,59 @@
+"""The command line's `backup` and `restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow_engine.cli.output import AsJson, print_json, say
+from workflow_engine.core.config import Settings
+from workflow_engine.models.migrate import NewerSchema
+from workflow_engine.models.writes import StoreUnavailable
+from workflow_engine.runtime.backup import BackupFailed, Manifest, back_up
+from workflow_engine.runtime.backup import restore as put_back
+
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(backup)
+    app.command()(restore)
+
+
+def backup(folder: Folder, as_json: AsJson = False) -> None:
+    """Copy the database and the binary data into a new folder, while the server runs.
+
+    Keep SECRET_KEY elsewhere: the stored credentials can not be read without it. A bucket (BLOBS_URL) is not copied.
+    """
+    settings = Settings()
+    try:
+        taken = back_up(settings.sqlalchemy_url, _blobs(settings), folder)
+    except BackupFailed as failed:
+        raise SystemExit(str(failed)) from None
+    _tell(taken, as_json, f"{folder} is a backup of {taken.taken_at}")
+
+
+def restore(folder: Folder, as_json: AsJson = False) -> None:
+    """Put a backup into an empty DATA_DIR, or an empty database, before the server is started.
+
+    Executions that had not ended go on from where the backup saw them: see that the old server is gone.
+    """
+    settings = Settings()
+    try:
+        taken = put_back(folder, settings.sqlalchemy_url, _blobs(settings))
+    except (BackupFailed, NewerSchema, StoreUnavailable) as failed:
+        raise SystemExit(str(failed)) from None
+    _tell(taken, as_json, f"restored what was there at {taken.taken_at}; now start the server")
+
+
+def _blobs(settings: Settings) -> Path | None:
+    return None if settings.blobs_url else settings.data_dir / "blobs"
+
+
+def _tell(taken: Manifest, as_json: bool, text: str) -> None:
+    if as_json:
+        print_json({"database": taken.database, "takenAt": taken.taken_at, "blobs": taken.blobs, "bytes": taken.bytes})
+    else:
+        say(f"{text}: {taken.database}, {taken.blobs} blobs, {taken.bytes:,} bytes")
