@@ -143,7 +143,7 @@ export default function ExecutionsPage() {
                       onChange={() => pick(execution.id ?? "")}
                     />
                   </td>
-                  <td style={{ maxWidth: 420 }}>
+                  <td className="main">
                     <div className="row">
                       <Link
                         href={`/executions/${execution.id}`}
@@ -165,7 +165,7 @@ export default function ExecutionsPage() {
                   <td>
                     <StatusBadge status={execution.status} />
                   </td>
-                  <td className="soft hide-small">
+                  <td className="when hide-small">
                     {t(modeLabel(execution.mode))}
                     {execution.triggeredBy && !execution.triggeredBy.startsWith("trig_")
                       ? ` · ${execution.triggeredBy}`
