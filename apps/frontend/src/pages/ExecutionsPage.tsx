@@ -152,7 +152,7 @@ export default function ExecutionsPage() {
                       >
                         {names.get(execution.workflowId) ?? execution.workflowId}
                       </Link>
-                      <span className="soft small">
+                      <span className="when small">
                         {execution.workflowVersion ? `v${execution.workflowVersion}` : t("Draft")}
                       </span>
                     </div>
