@@ -4,7 +4,7 @@
 
 It reads what is installed and asks nobody. Only what ships counts: our dependencies and theirs, not the tools of
 development. A library under a weak copyleft (LGPL, MPL, EPL) may be used as it is; a choice of licences is as good as
-its best. What has no licence that can be read is refused too: look at it, then say so in EXCEPTIONS.
+its best. What has no licence that can be read is refused too: look at it, then say so in UNTOLD.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ DENIED = re.compile(
     r"\bA?GPL|(?<!LESSER )GENERAL PUBLIC|AFFERO|SSPL|SERVER SIDE PUBLIC|BUSL|BUSINESS SOURCE|COMMONS CLAUSE"
     r"|ELASTIC LICENSE|NON-?COMMERCIAL|PROPRIETARY|CC-BY-NC"
 )
-EXCEPTIONS = {
-    "aioimaplib": "GPL-3.0-only. Used by trigger.email alone, which imports it when it listens. Whoever passes on an "
-    "image with it passes on the whole under the GPL; to be replaced.",
-}
-"""Why a licence that looks wrong is taken all the same."""
+
+UNTOLD = {"imapclient": "BSD-3-Clause"}
+"""What the licence file says of those whose metadata does not."""
 
 
 def main() -> int:
@@ -36,8 +34,6 @@ def main() -> int:
 
 def _problem(each: Distribution) -> str:
     """What is wrong with a licence; empty when nothing is."""
-    if each.name.lower() in EXCEPTIONS:
-        return ""
     said = licence(each)
     if not said:
         return "it tells no licence"
@@ -55,7 +51,8 @@ def licence(each: Distribution) -> str:
         for value in about.get_all("Classifier") or []
         if value.startswith("License ::") and value.count("::") > 1
     ]
-    return " and ".join(classifiers) or str(about.get("License") or "").strip().partition("\n")[0][:100]
+    said = " and ".join(classifiers) or str(about.get("License") or "").strip().partition("\n")[0][:100]
+    return said or UNTOLD.get(each.name.lower(), "")
 
 
 def _shipped() -> list[Distribution]:

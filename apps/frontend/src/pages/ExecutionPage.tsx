@@ -18,6 +18,7 @@ import { Text } from "~/forms/SchemaForm";
 import { useWords } from "~/i18n";
 import { duration, hasEnded, itemsOf, lookOf, spoken, statesByNode } from "~/model/runs";
 import { DataView } from "~/runs/DataView";
+import { FailureNotice } from "~/runs/FailureNotice";
 import { Timeline } from "~/runs/Timeline";
 import { Badge, Button, Dialog, Field, Input, Loading, Notice, Problem, Select, Tabs, toast } from "~/ui";
 import { ForkDialog } from "./ForkDialog";
@@ -169,10 +170,7 @@ function Waiting({ execution, refresh }: { execution: ExecutionJson; refresh(): 
   if (hasEnded(execution) && failure?.message)
     return (
       <div className="banner">
-        <Notice tone="red">
-          <b>{failure.reason}</b> {failure.nodeId ? <code>{failure.nodeId}</code> : null} {failure.message}
-          {failure.hint ? ` — ${failure.hint}` : ""}
-        </Notice>
+        <FailureNotice failure={failure} node={failure.nodeId} />
       </div>
     );
   if (hasEnded(execution) || reasons.length === 0) return null;

@@ -143,7 +143,7 @@ export default function ExecutionsPage() {
                       onChange={() => pick(execution.id ?? "")}
                     />
                   </td>
-                  <td style={{ maxWidth: 420 }}>
+                  <td className="main">
                     <div className="row">
                       <Link
                         href={`/executions/${execution.id}`}
@@ -152,7 +152,7 @@ export default function ExecutionsPage() {
                       >
                         {names.get(execution.workflowId) ?? execution.workflowId}
                       </Link>
-                      <span className="soft small">
+                      <span className="when small">
                         {execution.workflowVersion ? `v${execution.workflowVersion}` : t("Draft")}
                       </span>
                     </div>
@@ -165,7 +165,7 @@ export default function ExecutionsPage() {
                   <td>
                     <StatusBadge status={execution.status} />
                   </td>
-                  <td className="soft hide-small">
+                  <td className="when hide-small">
                     {t(modeLabel(execution.mode))}
                     {execution.triggeredBy && !execution.triggeredBy.startsWith("trig_")
                       ? ` · ${execution.triggeredBy}`

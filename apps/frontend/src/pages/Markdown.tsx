@@ -1,5 +1,6 @@
 /** The little of Markdown that people write into requests: paragraphs, lists, headings, bold, code, links. */
 import type { ReactNode } from "react";
+import "./pages.css";
 
 export function Markdown({ text }: { text: string }) {
   const blocks = text.split(/\n{2,}/);

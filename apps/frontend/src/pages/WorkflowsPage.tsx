@@ -168,7 +168,7 @@ export function WorkflowsPage() {
             <tbody>
               {found.map((workflow) => (
                 <tr key={workflow.id} className="covered">
-                  <td style={{ maxWidth: 560 }}>
+                  <td className="main">
                     <div className="row" style={{ gap: 6 }}>
                       <Link
                         href={`/workflows/${workflow.id}`}

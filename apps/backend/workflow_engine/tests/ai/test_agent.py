@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.ai.model_server import Fail, ModelServer, Move, Say, Use
 from tests.forked_server import ForkedServer
-from tests.serving import Client, free_port, output, runs, serving
+from tests.serving import Client, ServerProcess, free_port, output, runs, serving
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2 as ws
@@ -154,27 +154,63 @@ async def test_a_bound_model_answers_in_the_shape_that_is_asked_for(
     assert models.requests[0]["model"] == "claude-haiku-5-5"
 
 
-@pytest.mark.parametrize(("approved", "said", "asked"), [(True, "There are 7.", 1), (False, "I may not look.", 0)])
+DECISIONS = pytest.mark.parametrize(
+    ("approved", "said", "asked"), [(True, "There are 7.", 1), (False, "I may not look.", 0)]
+)
+
+
+@DECISIONS
 async def test_a_person_decides_about_a_call_and_the_conversation_goes_on(
     models: ModelServer, shop: Any, sqlite_url: str, tmp_path: Path, approved: bool, said: str, asked: int
 ) -> None:
     models.plays(Use([("stock", {"article": "a1"})]), Say(said))
     async with serving(sqlite_url, tmp_path, **models.settings()) as client:
-        workflow = await client.create(with_tool(shop.url, needs_approval=["stock"]))
-        id = await client.start(workflow.id, {"question": "How many a1?"})
-        tasks = rpc.TriggerServiceStub(client.channel)
-        async for seen in client.stub.WatchExecution(ex.WatchExecutionRequest(execution_id=id)):
-            if seen.event.type == ex.EVENT_TYPE_NODE_SUSPENDED:
-                break
-        [task] = (await tasks.ListTasks(it.ListTasksRequest(execution_id=id))).tasks
-        assert (task.title, shop.asked["a1"]) == ("Call stock?", 0)
-        assert '"article": "a1"' in task.text
-        answer = it.AnswerTaskRequest(task_id=task.id, user_id="ada", data=to_struct({"approved": approved}))
-        await tasks.AnswerTask(answer)
-        ended = await client.wait(id)
-    assert ended.status == ex.SUCCESS, ended.failure
+        ended = await decided(client, shop, approved)
     assert (output(ended)[0]["said"], shop.asked["a1"]) == (said, asked)
     assert ("NOT_APPROVED" in models.prompts()[-1]) is not approved
+
+
+@DECISIONS
+async def test_on_temporal_a_worker_converses_and_a_server_asks_the_person(
+    models: ModelServer,
+    shop: Any,
+    postgres_url: str,
+    temporal_address: str,
+    tmp_path: Path,
+    approved: bool,
+    said: str,
+    asked: int,
+) -> None:
+    models.plays(Use([("stock", {"article": "a1"})]), Say(said))
+    runtime = {"engine_runtime": "temporal", "temporal_address": temporal_address, "temporal_task_queue": tmp_path.name}
+    async with serving(postgres_url, tmp_path, **runtime, **models.settings()) as client:
+        environment = {name.upper(): value for name, value in (runtime | models.settings()).items()}
+        worker = ServerProcess(postgres_url, tmp_path, command="worker", **environment)
+        try:
+            ended = await decided(client, shop, approved)
+        finally:
+            worker.kill()
+    assert (output(ended)[0]["said"], shop.asked["a1"]) == (said, asked)
+    assert ("NOT_APPROVED" in models.prompts()[-1]) is not approved
+    assert len(models.requests) == 2, "a call of the model was made again"
+
+
+async def decided(client: Client, shop: Any, approved: bool) -> ex.Execution:
+    """An agent's execution that a person has let call its tool, or not, from its start to its end."""
+    workflow = await client.create(with_tool(shop.url, needs_approval=["stock"]))
+    id = await client.start(workflow.id, {"question": "How many a1?"})
+    tasks = rpc.TriggerServiceStub(client.channel)
+    async for seen in client.stub.WatchExecution(ex.WatchExecutionRequest(execution_id=id)):
+        if seen.event.type == ex.EVENT_TYPE_NODE_SUSPENDED:
+            break
+    [task] = (await tasks.ListTasks(it.ListTasksRequest(execution_id=id))).tasks
+    assert (task.title, shop.asked["a1"]) == ("Call stock?", 0)
+    assert '"article": "a1"' in task.text
+    answer = it.AnswerTaskRequest(task_id=task.id, user_id="ada", data=to_struct({"approved": approved}))
+    await tasks.AnswerTask(answer)
+    ended = await client.wait(id)
+    assert ended.status == ex.SUCCESS, ended.failure
+    return ended
 
 
 class Buyer:

@@ -48,9 +48,13 @@ class Words:
                 case _:
                     made[key] = value
         values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else [])]
-        if labels := {each: self.table[each] for each in values if isinstance(each, str) and each in self.table}:
+        if labels := self.labels(values):
             made["labels"] = labels
         return made
+
+    def labels(self, values: list[Any]) -> dict[str, str]:
+        """What to call those values that are words; most are code."""
+        return {each: self.table[each] for each in values if isinstance(each, str) and each in self.table}
 
 
 ENGLISH = Words({})

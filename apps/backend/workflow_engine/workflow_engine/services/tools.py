@@ -43,7 +43,7 @@ class Tools:
     async def ListIntegrations(self, request: it.ListIntegrationsRequest, context: Any) -> it.ListIntegrationsResponse:
         wanted, say = request.query.lower(), words(request.language)
         found = [
-            _integration(system, self.backend.registry, say)
+            integration_to_proto(system, self.backend.registry, say)
             for system in (*SYSTEMS, *services(self.backend.registry))
             if wanted in f"{system.id} {system.name} {say(system.name)}".lower()
         ]
@@ -178,7 +178,7 @@ def services(registry: Registry) -> list[System]:
     return [node.system() for node in registry if isinstance(node, Service)]
 
 
-def _integration(system: System, registry: Any, say: Words) -> it.Integration:
+def integration_to_proto(system: System, registry: Any, say: Words) -> it.Integration:
     return it.Integration(
         id=system.id,
         name=say(system.name),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import getaddresses
-from typing import Any, Literal
+from functools import partial
+from socket import SHUT_RDWR
+from typing import Any, Literal, TypeVar
 
 from pydantic import SecretStr
 
@@ -18,6 +21,8 @@ from workflow_engine.nodes.credentials import CredentialKind
 from workflow_engine.nodes.external_action.service import kind
 from workflow_engine.nodes.spec import CredentialSlot, Field, NodeFailure
 from workflow_engine.nodes.trigger.base import Json, ListenTrigger, Source, TriggerParameters
+
+T = TypeVar("T")
 
 IDLE = 300.0
 """Seconds after which a server that tells nothing is asked, because some forget."""
@@ -87,133 +92,142 @@ class EmailTrigger(ListenTrigger[EmailTriggerParameters]):
                 await box.take_new()
                 source.listens()
                 await box.wait()
-        except (OSError, TimeoutError) as error:
-            raise server.refused(str(error) or "it took too long to answer") from None
         finally:
             await box.close()
 
 
 class _Mailbox:
+    """One connection, whose library blocks and so has a thread of its own."""
+
     def __init__(self, server: Server, source: Source) -> None:
         self._server, self._source = server, source
         self._asked: EmailTriggerParameters = source.parameters
-        self._lost = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="imap")
         self._client: Any = None
         self._validity = 0
         self._last = 0
         """The highest UID that is stored."""
 
     async def open(self) -> None:
-        import aioimaplib
+        from imapclient import IMAPClient
+        from imapclient.exceptions import LoginError
 
-        server = self._server
-        tls = server.tls()
-        if tls is not None:
-            client = aioimaplib.IMAP4_SSL(server.address, server.port, timeout=ANSWER, ssl_context=tls)
-        else:
-            client = aioimaplib.IMAP4(server.address, server.port, timeout=ANSWER)
-        self._client = client
-        client.protocol.conn_lost_cb = lambda error: self._lost.set()
-        await self._done(client.wait_hello_from_server())
-        said = await self._done(client.login(server.secret["user"], server.text("password") or ""))
-        if said.result != "OK":
-            raise server.refused(_words(said), retryable=False)
+        server, tls = self._server, self._server.tls()
+        self._client = await self._do(
+            lambda: IMAPClient(
+                server.address, server.port, ssl=tls is not None, ssl_context=tls, timeout=ANSWER, use_uid=True
+            )
+        )
+        try:
+            await self._do(self._client.login, server.secret["user"], server.text("password") or "")
+        except LoginError as error:
+            raise server.refused(str(error), retryable=False) from None
         await self._select()
 
     async def _select(self) -> None:
-        folder = '"' + self._asked.folder.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        said = await self._done(self._client.select(folder))
-        if said.result != "OK":
+        from imapclient.exceptions import IMAPClientError
+
+        try:
+            said = await self._do(self._client.select_folder, self._asked.folder)
+        except IMAPClientError as error:
             raise NodeFailure(
-                "NOT_FOUND", f"the folder can not be read: {_words(said)}", field="folder", hint="see its name"
-            )
-        text = " ".join(_texts(said))
-        self._validity = _number(r"UIDVALIDITY (\d+)", text)
+                "NOT_FOUND", f"the folder can not be read: {error}", field="folder", hint="see its name"
+            ) from None
+        self._validity = int(said.get(b"UIDVALIDITY", 0))
+        newest = max(int(said.get(b"UIDNEXT", 0)), 1) - 1
         known = self._source.cursor if isinstance(self._source.cursor, dict) else None
         if known is None:
-            self._last = 0 if self._asked.from_start else max(_number(r"UIDNEXT (\d+)", text), 1) - 1
+            self._last = 0 if self._asked.from_start else newest
             await self._source.save(self._cursor())
         elif known.get("validity") == self._validity:
             self._last = int(known["uid"])
         else:
             # The server has numbered its mails anew; what was there then is not told from what came since.
-            self._last = max(_number(r"UIDNEXT (\d+)", text), 1) - 1
+            self._last = newest
             await self._source.save(self._cursor())
 
     def _cursor(self) -> dict[str, Json]:
         return {"validity": self._validity, "uid": self._last}
 
     async def take_new(self) -> None:
-        said = await self._done(
-            self._client.uid_search(f"UID {self._last + 1}:* {self._asked.search}".strip(), charset=None)
-        )
-        if said.result != "OK":
-            raise NodeFailure("REFUSED", f"the search is not understood: {_words(said)}", field="search")
+        from imapclient.exceptions import IMAPClientError
+
+        asked = self._asked
+        try:
+            uids = await self._do(
+                self._client.search,
+                f"UID {self._last + 1}:* {asked.search}".strip(),
+                None if asked.search.isascii() else "UTF-8",
+            )
+        except IMAPClientError as error:
+            raise NodeFailure("REFUSED", f"the search is not understood: {error}", field="search") from None
         # `n:*` gives the last mail even when its number is below n.
-        uids = sorted(
-            uid for text in _texts(said) for uid in map(int, re.findall(r"\b\d+\b", text)) if uid > self._last
-        )
-        for uid in uids:
+        for uid in sorted(uid for uid in uids if uid > self._last):
             data = await self._fetched(uid)
             if data is None:
                 continue
-            item = await _item(self._source, data, uid, self._asked.attachments)
+            item = await _item(self._source, data, uid, asked.attachments)
             self._last = uid
             await self._source.emit([item], delivery_id=f"{self._validity}:{uid}", cursor=self._cursor())
-            if self._asked.mark_seen:
-                await self._done(self._client.uid("store", str(uid), "+FLAGS.SILENT", r"(\Seen)"))
+            if asked.mark_seen:
+                await self._do(lambda uid=uid: self._client.add_flags([uid], [rb"\Seen"], silent=True))
 
     async def _fetched(self, uid: int) -> bytes | None:
         """A mail's bytes; None when it is gone."""
-        said = await self._done(self._client.uid("fetch", str(uid), "(UID BODY.PEEK[])"))
-        return max((bytes(line) for line in said.lines if isinstance(line, bytearray)), key=len, default=None)
+        found = await self._do(self._client.fetch, [uid], ["BODY.PEEK[]"])
+        data: bytes | None = found.get(uid, {}).get(b"BODY[]")
+        return data
 
     async def wait(self) -> None:
         """Returns when something may have come."""
-        client = self._client
-        if not client.has_capability("IDLE"):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), WITHOUT_IDLE)
-        else:
-            idle = await client.idle_start(timeout=IDLE + ANSWER)
-            pushed = asyncio.ensure_future(client.wait_server_push(IDLE))
-            lost = asyncio.ensure_future(self._lost.wait())
-            try:
-                await asyncio.wait([pushed, lost], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for each in (pushed, lost):
-                    each.cancel()
-                await asyncio.gather(pushed, lost, return_exceptions=True)
-            if not self._lost.is_set():
-                client.idle_done()
-                await asyncio.wait_for(idle, ANSWER)
-        if self._lost.is_set():
-            raise self._server.refused("the connection broke")
+        if not self._client.has_capability("IDLE"):
+            await self._readable(WITHOUT_IDLE)
+            return
+        await self._do(self._client.idle)
+        if not await self._do(self._has_read_more):
+            await self._readable(IDLE)
+        await self._do(self._client.idle_done)
 
-    async def _done(self, asking: Any) -> Any:
-        """The answer, or that there will be none."""
-        import aioimaplib
-
-        answer, lost = asyncio.ensure_future(asking), asyncio.ensure_future(self._lost.wait())
+    def _has_read_more(self) -> bool:
+        """Whether more came along with the server's last answer. Nobody is told of that again."""
+        connection = self._client.socket()
+        connection.settimeout(0)
         try:
-            await asyncio.wait([answer, lost], timeout=ANSWER, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise self._server.refused("the connection broke" if self._lost.is_set() else "it does not answer")
-            return answer.result()
-        except (aioimaplib.Error, aioimaplib.Abort, aioimaplib.CommandTimeout) as error:
-            raise self._server.refused(str(error)) from None
+            return bool(self._client._imap.file.peek(1))
+        except OSError:
+            return False
         finally:
-            for each in (answer, lost):
-                each.cancel()
+            connection.settimeout(ANSWER)
+
+    async def _readable(self, patience: float) -> None:
+        """Returns when the server says something, or after so many seconds."""
+        loop, said = asyncio.get_running_loop(), asyncio.Event()
+        socket = self._client.socket().fileno()
+        loop.add_reader(socket, said.set)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(said.wait(), patience)
+        finally:
+            loop.remove_reader(socket)
+
+    async def _do(self, call: Callable[..., T], *arguments: Any) -> T:
+        """What the library answers. Raises its errors, and NodeFailure when the connection does not bear it."""
+        from imapclient.exceptions import IMAPClientAbortError
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *arguments))
+        except (OSError, IMAPClientAbortError) as error:
+            raise self._server.refused(str(error) or "it took too long to answer") from None
 
     async def close(self) -> None:
-        if self._client is None:
-            return
-        with contextlib.suppress(Exception):
-            if not self._lost.is_set():
-                await asyncio.wait_for(self._client.logout(), 1)
-        with contextlib.suppress(Exception):
-            self._client.protocol.transport.close()
+        """Hangs up. It may be in the middle of a command, so no good-bye could be said."""
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                # Wakes the thread, if it reads; before that nothing could be closed.
+                self._client.socket().shutdown(SHUT_RDWR)
+            with contextlib.suppress(Exception):
+                await self._do(self._client.shutdown)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 async def _item(source: Source, data: bytes, uid: int, with_files: bool) -> Item:
@@ -272,16 +286,3 @@ async def _files(source: Source, mail: EmailMessage) -> dict[str, BinaryRef]:
         name = f"attachment_{number}"
         files[name] = await blobs.write(data, part.get_content_type(), part.get_filename() or name)
     return files
-
-
-def _texts(said: Any) -> list[str]:
-    return [line.decode(errors="replace") for line in said.lines if isinstance(line, bytes)]
-
-
-def _words(said: Any) -> str:
-    return " ".join(_texts(said))[:300] or str(said.result)
-
-
-def _number(pattern: str, text: str) -> int:
-    found = re.search(pattern, text)
-    return int(found[1]) if found else 0
