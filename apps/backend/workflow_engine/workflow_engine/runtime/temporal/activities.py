@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -123,6 +123,8 @@ class Activities:
             id=f"gate {group}",
             task_queue=self._task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            # Many wait for the one gate, so it must not wait its turn behind them.
+            priority=Priority(priority_key=1),
             start_signal=signal,
             start_signal_args=[data],
         )

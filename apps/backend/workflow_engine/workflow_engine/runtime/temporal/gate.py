@@ -6,6 +6,7 @@ leaves by signal. One that was ended by force never leaves; while others wait, t
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -111,7 +112,8 @@ class GateWorkflow:
             for number in self.admission.next(GROUP, _now()):
                 self._let_in(number, self.waiting.pop(number).execution_id)
             while self.told:
-                await self._tell(self.told.pop(0))
+                told, self.told = self.told, []
+                await asyncio.gather(*map(self._tell, told))
             self._forget_old()
             if not self.inside and not self.waiting and not self.changed:
                 return
