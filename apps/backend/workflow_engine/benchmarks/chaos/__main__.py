@@ -62,7 +62,7 @@ def clock_jumps(folder: Path, seed: int, times: int) -> Report:
 
 def cluster(folder: Path, seed: int, times: int) -> Report:
     with database() as there, temporal_server(folder) as temporal:
-        return asyncio.run(chaos(there.url, folder, Kill((0.5, 5)), times, temporal=temporal, load=WIDE, seed=seed))
+        return asyncio.run(chaos(there.url, folder, Kill((3, 10)), times, temporal=temporal, load=WIDE, seed=seed))
 
 
 def delivered(folder: Path, seed: int, times: int) -> deliveries.Report:
