@@ -167,12 +167,14 @@ function Waiting({ execution, refresh }: { execution: ExecutionJson; refresh(): 
   const { t } = useWords();
   const reasons = execution.waitingFor ?? [];
   const failure = execution.failure;
-  if (hasEnded(execution) && failure?.message)
+  if (hasEnded(execution) && failure?.message) {
+    const run = execution.nodeRuns?.find((each) => each.nodeId === failure.nodeId);
     return (
       <div className="banner">
-        <FailureNotice failure={failure} node={failure.nodeId} />
+        <FailureNotice failure={failure} node={run?.nodeName || failure.nodeId} />
       </div>
     );
+  }
   if (hasEnded(execution) || reasons.length === 0) return null;
   return (
     <div className="banner col">
