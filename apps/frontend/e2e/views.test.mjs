@@ -151,6 +151,35 @@ const VIEWS = {
   ],
   executions: () => ["/executions", "out of paper"],
   execution: () => [`/executions/${ids.a}`, "Broken"],
+  "run-again": () => [
+    `/executions/${ids.a}`,
+    "Broken",
+    async (on) => {
+      await on.getByRole("button", { name: "Run again" }).click();
+      await on.locator(".dialog select").waitFor();
+    },
+  ],
+  fork: () => [
+    `/executions/${ids.a}`,
+    "Broken",
+    async (on) => {
+      await on.getByRole("tab", { name: "Journal" }).click();
+      await on.getByRole("button", { name: "Fork after this" }).last().click();
+      await on.locator(".dialog select").selectOption({ label: "Free shipping" });
+      await on.locator(".dialog .cm-content").waitFor();
+    },
+  ],
+  describe: () => [
+    "/",
+    "Orders and shipping",
+    async (on) => {
+      await on.getByRole("button", { name: "Describe" }).click();
+      await on.locator(".dialog textarea").waitFor();
+    },
+  ],
+  "no-execution": () => ["/executions/none", ".empty h1"],
+  "no-workflow": () => ["/workflows/none", ".empty h1"],
+  nowhere: () => ["/nowhere", ".empty h1"],
   compare: () => [`/compare?a=${ids.a}&b=${ids.b}`, "Broken"],
   inbox: () => ["/inbox", "Refund of 120 €?"],
   task: () => [`/inbox/${ids.task}`, ".markdown"],

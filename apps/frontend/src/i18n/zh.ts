@@ -466,7 +466,6 @@ export default {
   Theme: "主题",
   "There are none yet.": "还没有。",
   "There is no output to pin yet.": "还没有可固定的输出。",
-  "There is no such task.": "没有这个任务。",
   "There is nothing here": "这里什么都没有",
   "There is nothing to connect to.": "没有可连接的节点。",
   "These can not be connected.": "无法连接。",
@@ -483,6 +482,7 @@ export default {
     "此服务器还没有用户；有用户后，程序需使用 API 密钥访问。",
   "This server has no users, so only programs on this machine reach it. Add the first user, an admin, to change that.":
     "此服务器没有用户，因此只有本机程序可以访问。添加第一个用户（管理员）即可改变。",
+  "This page could not be loaded": "无法加载此页面",
   "This view has made a mistake. What is stored is safe.": "此视图出现错误，已保存的内容是安全的。",
   "Three sources at once": "同时查询三个来源",
   "Time limit": "时间限制",

@@ -410,16 +410,20 @@ export function Empty({
   title,
   children,
   actions,
+  whole = false,
 }: {
   icon: ComponentType;
   title: string;
   children?: ReactNode;
   actions?: ReactNode;
+  /** It is all there is on the page, so its title is the page's. */
+  whole?: boolean;
 }) {
+  const Title = whole ? "h1" : "h2";
   return (
     <div className="empty">
       <Icon />
-      <h2>{title}</h2>
+      <Title>{title}</Title>
       {children ? <p>{children}</p> : null}
       {actions ? <div className="row wrap">{actions}</div> : null}
     </div>
