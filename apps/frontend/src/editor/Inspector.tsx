@@ -40,8 +40,11 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
     return reachOf(editor.history.doc, editor.runs, id);
   }, [store, id]);
   const wrong = useCallback(
-    (path: string) => issues.find((issue) => issue.field === `parameters.${path}`)?.message,
-    [issues],
+    (path: string) => {
+      const found = issues.find((issue) => issue.field === `parameters.${path}`);
+      return found && t.say(found.message ?? "");
+    },
+    [issues, t],
   );
   const preview = useCallback((value: string) => <PreviewLine value={value} node={id} />, [id]);
   if (!node) return null;
@@ -95,8 +98,8 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
                   key={issue.code + (issue.field ?? "")}
                   tone={issue.severity === "SEVERITY_ERROR" ? "red" : "amber"}
                 >
-                  {issue.message}
-                  {issue.suggestion ? ` — ${issue.suggestion}` : ""}
+                  {t.say(issue.message ?? "")}
+                  {issue.suggestion ? ` — ${t.say(issue.suggestion)}` : ""}
                 </Notice>
               ))}
               {type ? null : (
@@ -184,7 +187,7 @@ function NodeActions({ node }: { node: Node }) {
       });
       if (answer.nodeRun) store.getState().showTest(answer.nodeRun);
       if (answer.success) toast("green", t("{name} succeeded", { name: nameOf(node) }));
-      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: answer.message ?? "" });
+      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: t.say(answer.message ?? "") });
     } catch (error) {
       toast("red", t("{name} could not be tried", { name: nameOf(node) }), { text: messageOf(error, t) });
     } finally {
@@ -272,7 +275,7 @@ function PreviewLine({ value, node }: { value: string; node: string }) {
   return "error" in shown ? (
     <div className="preview bad">
       <span>{t("Now")}</span>
-      <code>{shown.error}</code>
+      <code>{t.say(shown.error)}</code>
     </div>
   ) : (
     <div className="preview" aria-live="polite">

@@ -61,14 +61,14 @@ function NodeCardView({ id, selected }: NodeProps) {
           {issues.length > 0 && !state ? (
             <span
               className={severe ? "issuemark severe" : "issuemark"}
-              title={issues.map((each) => each.message).join("\n")}
+              title={issues.map((each) => t.say(each.message ?? "")).join("\n")}
             >
               <TriangleAlert aria-label={t("{count} problems", { count: issues.length })} />
             </span>
           ) : null}
           {state ? (
             <span
-              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), state.message]
+              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), t.say(state.message)]
                 .filter(Boolean)
                 .join(" · ")}
             >

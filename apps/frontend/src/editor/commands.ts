@@ -1,6 +1,7 @@
 /** What mouse and keyboard both can ask for. */
 
 import type { FitViewOptions } from "@xyflow/react";
+import type { Translate } from "~/i18n";
 import { arranged } from "~/model/layout";
 import { messageOf, toast } from "~/ui";
 import { geometry } from "./geometry";
@@ -9,7 +10,7 @@ import type { EditorStore } from "./store";
 /** Sees the whole drawing, however small that makes it. */
 export const WHOLE: FitViewOptions = { duration: 250, maxZoom: 1, padding: 0.2 };
 
-export async function runDraft(store: EditorStore, t: (text: string) => string): Promise<void> {
+export async function runDraft(store: EditorStore, t: Translate): Promise<void> {
   try {
     await store.getState().run();
   } catch (error) {
@@ -24,7 +25,7 @@ export async function layOut(store: EditorStore): Promise<void> {
 }
 
 /** Keeps what a node delivered last, so that it needs not run while its followers are built. */
-export function togglePin(store: EditorStore, id: string, t: (text: string) => string): void {
+export function togglePin(store: EditorStore, id: string, t: Translate): void {
   const editor = store.getState();
   const node = editor.byId.get(id);
   if (!node) return;

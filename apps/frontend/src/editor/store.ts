@@ -14,7 +14,7 @@ import type {
 import { workflows } from "~/api/contract";
 import { ApiError, call, stream } from "~/api/transport";
 import { apply, type Edit, isEmpty } from "~/model/edits";
-import { type Doc, type Node, nodesOf, type Ports, portsOf, tidied } from "~/model/graph";
+import { type Doc, type Node, named, nodesOf, type Ports, portsOf, tidied } from "~/model/graph";
 import { begin, type History, perform, redo, undo } from "~/model/history";
 import type { Proposal } from "~/model/review";
 import { hasEnded, type NodeState, sameState, statesByNode } from "~/model/runs";
@@ -228,7 +228,13 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
         const doc = get().history.doc;
         try {
           const answer = await call(workflows.validateWorkflow, { workflow: { ...doc, id: id } });
-          if (get().history.doc === doc) set({ ports: answer.ports ?? {}, issues: answer.issues ?? [] });
+          if (get().history.doc !== doc) return;
+          const issues = (answer.issues ?? []).map((issue) => ({
+            ...issue,
+            message: named(issue.message ?? "", doc),
+            suggestion: named(issue.suggestion ?? "", doc),
+          }));
+          set({ ports: answer.ports ?? {}, issues });
         } catch {
           // Without an answer the drawing keeps the ports and issues that it has.
         }

@@ -52,7 +52,7 @@ export function WorkflowsPage() {
       const remarks = answer.report?.length ?? 0;
       if (remarks)
         toast("amber", t("Imported with {count} remarks", { count: remarks }), {
-          text: answer.report?.[0]?.message ?? "",
+          text: t.say(answer.report?.[0]?.message ?? ""),
         });
       go(`/workflows/${answer.workflow?.id}`);
     } catch (error) {

@@ -29,7 +29,8 @@ export function Waiting({ execution, refresh }: { execution: ExecutionJson; refr
         <Notice key={index} tone="amber">
           <div className="row wrap between">
             <span>
-              {reason.address ? <code>{reason.address}</code> : null} {reason.detail || t("It waits.")}
+              {reason.address ? <code>{reason.address}</code> : null}{" "}
+              {reason.detail ? t.say(reason.detail) : t("It waits.")}
             </span>
             <WaitAction execution={execution} reason={reason} refresh={refresh} />
           </div>
