@@ -206,7 +206,7 @@ describe("a credential that a person grants", () => {
     await write(on, "URL", `${calendar.url}/events`);
     await on
       .locator(".inspector")
-      .getByLabel("Credential: auth", { exact: true })
+      .getByLabel("Credential", { exact: true })
       .selectOption({ label: "Calendar · oauth2" });
     await saved(on);
     await on.getByRole("button", { name: "Run", exact: true }).click();

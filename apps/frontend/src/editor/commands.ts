@@ -2,8 +2,10 @@
 
 import type { FitViewOptions } from "@xyflow/react";
 import type { Translate } from "~/i18n";
+import { nodesOf } from "~/model/graph";
 import { arranged } from "~/model/layout";
 import { messageOf, toast } from "~/ui";
+import type { Place } from "./actions";
 import { geometry } from "./geometry";
 import type { EditorStore } from "./store";
 
@@ -22,6 +24,13 @@ export async function layOut(store: EditorStore): Promise<void> {
   const editor = store.getState();
   const positions = await arranged(editor.history.doc, (node) => geometry(editor.portsOf(node)));
   editor.edit({ kind: "move", positions });
+}
+
+/** Where a node goes that is added without saying where: after the chosen one, or else after the only one there is. */
+export function nextPlace(store: EditorStore, chosen: string | undefined): Place {
+  const nodes = nodesOf(store.getState().history.doc);
+  const after = chosen ?? (nodes.length === 1 ? nodes[0]?.id : undefined);
+  return after ? { after: { node: after } } : {};
 }
 
 /** Keeps what a node delivered last, so that it needs not run while its followers are built. */

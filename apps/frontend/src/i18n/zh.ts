@@ -54,7 +54,6 @@ export default {
   "Book a trip, or nothing": "要么订妥行程，要么全部取消",
   "Books a flight, a hotel and a car. When one of them fails, what was booked before is cancelled, in reverse order.":
     "依次预订航班、酒店和租车；任何一步失败时，按相反顺序取消之前的预订。",
-  "Browse templates": "浏览模板",
   "Call this now; the draft runs with what comes.": "请立即调用此地址；草稿将用收到的数据运行。",
   "Calls your sites every few minutes, side by side, and reports those that do not answer well.":
     "每隔几分钟并行访问您的网站，并报告响应不正常的站点。",
@@ -119,8 +118,6 @@ export default {
   Draft: "草稿",
   "Draw it": "生成",
   "Draw it anew": "重新绘制",
-  "Draw it from nodes, start from a template, or describe it in your own words.":
-    "用节点绘制、从模板开始，或用自己的话描述它。",
   "Drop successful ones": "不保留成功的执行",
   Duplicate: "创建副本",
   "E-mail": "邮箱",
@@ -440,8 +437,6 @@ export default {
   "Sync contacts": "同步联系人",
   Table: "表格",
   Tags: "标签",
-  "Take it off the air": "下线",
-  "Take one, fill in the addresses under its constants, run it.": "选择一个，在常量中填写地址，然后运行。",
   "Take theirs": "采用对方的",
   Task: "任务",
   Tasks: "任务",
@@ -489,7 +484,6 @@ export default {
   Timeline: "时间线",
   Timezone: "时区",
   To: "到",
-  "To fill in under its constants: {names}": "需在常量中填写：{names}",
   Took: "耗时",
   Tools: "工具",
   Trigger: "触发器",
@@ -610,4 +604,23 @@ export default {
   Look: "查看",
   Download: "下载",
   "{count} ticks have started nothing": "{count} 次触发未启动执行",
+  "A workflow does its steps whenever you, a clock or another system starts it.":
+    "工作流由您、时钟或其他系统启动，并依次执行各个步骤。",
+  "A language model draws it, and you look it over before anything runs.":
+    "由语言模型绘制，运行之前由您检查。",
+  "Add after {name}": "在 {name} 之后添加",
+  "Build it step by step": "一步步搭建",
+  "Coming from n8n, or have a file?": "来自 n8n，或已有文件？",
+  "Import it": "导入",
+  "Its constants; they can be changed later.": "它的常量；之后仍可修改。",
+  "Often used": "常用",
+  "Put steps on a canvas, connect them, and watch the data pass through.":
+    "在画布上放置并连接步骤，观察数据流过。",
+  "Run the workflow to see its value here.": "运行工作流即可在此看到它的值。",
+  "Say it in your own words": "用自己的话描述",
+  "Start from a template": "从模板开始",
+  "Take one, fill in your addresses, run it.": "选择一个，填写您的地址，然后运行。",
+  Unpublish: "取消发布",
+  "Weather alerts, reports, approvals: fill in your addresses and run it.":
+    "天气提醒、报表、审批：填写地址即可运行。",
 } as Record<string, string>;
