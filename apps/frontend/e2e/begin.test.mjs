@@ -207,7 +207,7 @@ describe("a credential that a person grants", () => {
     await on
       .locator(".inspector")
       .getByLabel("Credential", { exact: true })
-      .selectOption({ label: "Calendar · oauth2" });
+      .selectOption({ label: "Calendar · OAuth 2.0" });
     await saved(on);
     await on.getByRole("button", { name: "Run", exact: true }).click();
     await on.locator('.node[data-node="http_request"][data-look="succeeded"]').waitFor();

@@ -31,6 +31,9 @@ describe("what the engine says, in Chinese", () => {
     expect(
       say("node 'a' connections: 'a' is drawn twice; give every node an id of its own (and 2 more)"),
     ).toBe("节点 'a' connections：'a' 重复连接；请给每个节点单独的 ID（还有 2 项）");
+    expect(say("GET http://a.example/b: no complete answer within 30 s")).toBe(
+      "GET http://a.example/b：30 秒内没有完整的响应",
+    );
     expect(say("parameters.count: Input should be greater than or equal to 1")).toBe(
       "parameters.count：必须大于或等于 1",
     );

@@ -107,22 +107,17 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
     const begins = nodesOf(doc).some((node) => node.type.startsWith("trigger."));
     const usual = (begins ? USUAL_STEPS : USUAL_STARTS).flatMap((type) => editor.types.get(type) ?? []);
     const families = Object.keys(FAMILIES).filter((family) => made.has(family));
+    const all = families.flatMap((family) => made.get(family) ?? []);
     // What starts a workflow is looked for first where nothing does yet, and last where something does.
     if (begins && families[0] === "trigger") families.push(...families.splice(0, 1));
     return {
       usual: wanted && isResource(wanted) ? [] : usual.filter(fits),
       families: families.map((family) => [family, made.get(family) ?? []] as const),
+      all,
     };
   }, [store, place]);
   // What fits best stands first, of whatever family, so that Enter takes it.
-  const found = useMemo(
-    () =>
-      best(
-        groups.families.flatMap(([, types]) => types),
-        search,
-      ),
-    [groups, search],
-  );
+  const found = useMemo(() => best(groups.all, search), [groups, search]);
   const item = (type: NodeTypeJson, family?: string, again = "") => (
     <Command.Item key={type.type} value={`${type.type}${again}`} onSelect={() => onChoose(type)}>
       <NodeIcon type={type.type ?? ""} />

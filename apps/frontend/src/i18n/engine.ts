@@ -20,8 +20,8 @@ const LEAST = 4;
 /** What is longer is somebody else's. */
 const LONGEST = 2000;
 const JOINT = "; ";
-/** A field, and the node that it belongs to: what stands before a colon and stays as it is. */
-const WHERE = /^(?:node '[^']*' ?)?[\w.[\]"'-]*$/;
+/** A field, and the node that it belongs to, or a request: what stands before a colon and stays as it is. */
+const WHERE = /^(?:(?:node '[^']*' ?)?[\w.[\]"'-]*|[A-Z]+ https?:\S+)$/;
 
 export function saying(table: Record<string, string>): Say {
   const patterns: Pattern[] = Object.entries(table)
