@@ -276,6 +276,21 @@ describe("in Chinese", () => {
     await on.getByRole("link", { name: "执行记录" }).click();
     await on.getByRole("heading", { name: "执行记录" }).waitFor();
     assert.equal(await on.evaluate(() => document.documentElement.lang), "zh-CN");
+    // What the engine says, too: that something is missing, what is wrong with a workflow, why an execution waits.
+    await on.goto(`${server.url}/executions/none`);
+    await on.getByText("没有执行 'none'").waitFor();
+    const { workflow } = await server.api("POST", "/v1/workflows", {
+      name: "Half",
+      workflow: {
+        nodes: [
+          { id: "start", name: "Start", type: "trigger.manual" },
+          { id: "lonely", name: "Alone", type: "flow.no_op", position: { x: 300, y: 0 } },
+        ],
+      },
+    });
+    await on.goto(`${server.url}/workflows/${workflow.id}`);
+    await on.getByRole("tab", { name: "问题" }).click();
+    await on.getByText("没有触发器通向 'Alone'，因此它永远不会运行").waitFor();
     assert.deepEqual(on.mistakes, []);
     await context.close();
   });

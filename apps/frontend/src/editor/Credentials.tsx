@@ -1,19 +1,34 @@
 /** Which credentials a node signs in with. */
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { type CredentialJson, integrations } from "~/api/contract";
+import { type CredentialJson, type CredentialSlotJson, integrations } from "~/api/contract";
 import { useCall } from "~/api/hooks";
-import { useT } from "~/i18n";
+import { labelOf } from "~/forms/schema";
+import { useWords } from "~/i18n";
 import type { Node } from "~/model/graph";
 import { CredentialDialog } from "~/pages/CredentialDialog";
 import { Button, Field, Select } from "~/ui";
 import type { Change } from "./Behaviour";
-import { useEditor } from "./store";
 
-export function Credentials({ node, onChange }: { node: Node; onChange: Change }) {
-  const t = useT();
-  const type = useEditor((editor) => editor.types.get(node.type));
-  const slots = type?.credentials ?? [];
+export function Credentials({
+  node,
+  slots,
+  isNamed = slots.length > 1,
+  onChange,
+}: {
+  node: Node;
+  slots: CredentialSlotJson[];
+  /** Whether the slots say which they are. */
+  isNamed?: boolean;
+  onChange: Change;
+}) {
+  const { t, tag } = useWords();
+  const systems = useCall(integrations.listIntegrations, { language: tag }, { enabled: slots.length > 0 });
+  const kinds = new Map(
+    (systems.data?.integrations ?? []).flatMap((system) =>
+      (system.credentialTypes ?? []).map((kind) => [kind.type, kind.name]),
+    ),
+  );
   const list = useCall(integrations.listCredentials, { limit: 500 }, { enabled: slots.length > 0 });
   const [creating, setCreating] = useState<string[]>();
   const [slotName, setSlotName] = useState("");
@@ -36,7 +51,7 @@ export function Credentials({ node, onChange }: { node: Node; onChange: Change }
         return (
           <Field
             key={slot.name}
-            label={slots.length > 1 ? t("Credential: {name}", { name: slot.name ?? "" }) : t("Credential")}
+            label={isNamed ? t("Credential: {name}", { name: labelOf(slot.name ?? "") }) : t("Credential")}
             required={slot.required ?? false}
           >
             {(id) => (
@@ -49,7 +64,7 @@ export function Credentials({ node, onChange }: { node: Node; onChange: Change }
                     { value: "", label: t("None") },
                     ...fitting.map((each) => ({
                       value: each.id ?? "",
-                      label: `${each.name} · ${each.type}`,
+                      label: `${each.name} · ${kinds.get(each.type) ?? each.type}`,
                     })),
                   ]}
                 />

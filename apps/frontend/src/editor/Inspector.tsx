@@ -40,12 +40,19 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
     return reachOf(editor.history.doc, editor.runs, id);
   }, [store, id]);
   const wrong = useCallback(
-    (path: string) => issues.find((issue) => issue.field === `parameters.${path}`)?.message,
-    [issues],
+    (path: string) => {
+      const found = issues.find((issue) => issue.field === `parameters.${path}`);
+      // The field need not be told where it is.
+      return found && t.say((found.message ?? "").replace(`${path}: `, ""));
+    },
+    [issues, t],
   );
   const preview = useCallback((value: string) => <PreviewLine value={value} node={id} />, [id]);
   if (!node) return null;
   const loose = issues.filter((issue) => !issue.field?.startsWith("parameters."));
+  const slots = type?.credentials ?? [];
+  const signing = slots.filter((slot, at) => at === 0 || slot.required);
+  const others = slots.filter((slot) => !signing.includes(slot));
   const schema = (type?.parameterSchema ?? {}) as Schema;
   const hasParameters = Object.keys((schema.properties as object | undefined) ?? {}).length > 0;
   const commit = () => {
@@ -95,15 +102,15 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
                   key={issue.code + (issue.field ?? "")}
                   tone={issue.severity === "SEVERITY_ERROR" ? "red" : "amber"}
                 >
-                  {issue.message}
-                  {issue.suggestion ? ` — ${issue.suggestion}` : ""}
+                  {t.say(issue.message ?? "")}
+                  {issue.suggestion ? ` — ${t.say(issue.suggestion)}` : ""}
                 </Notice>
               ))}
               {type ? null : (
                 <Notice tone="red">{t("This server has no node type {type}.", { type: node.type })}</Notice>
               )}
               {node.type === "trigger.webhook" && !readOnly ? <Address node={node} /> : null}
-              <Credentials node={node} onChange={change} />
+              <Credentials node={node} slots={signing} onChange={change} />
               {hasParameters ? (
                 <SchemaForm
                   key={id}
@@ -117,6 +124,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
               ) : (
                 <p className="soft">{t("This node needs to be told nothing.")}</p>
               )}
+              <Credentials node={node} slots={others} isNamed onChange={change} />
             </>
           ) : tab === "settings" ? (
             <Behaviour node={node} onChange={change} readOnly={readOnly} />
@@ -184,7 +192,7 @@ function NodeActions({ node }: { node: Node }) {
       });
       if (answer.nodeRun) store.getState().showTest(answer.nodeRun);
       if (answer.success) toast("green", t("{name} succeeded", { name: nameOf(node) }));
-      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: answer.message ?? "" });
+      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: t.say(answer.message ?? "") });
     } catch (error) {
       toast("red", t("{name} could not be tried", { name: nameOf(node) }), { text: messageOf(error, t) });
     } finally {
@@ -245,18 +253,20 @@ function PreviewLine({ value, node }: { value: string; node: string }) {
   const store = useEditorStore();
   const runs = useEditor((editor) => editor.runs);
   const doc = useDoc();
-  const [shown, setShown] = useState<PreviewResult>();
+  const [shown, setShown] = useState<PreviewResult & { blind?: boolean }>();
   const known = useRef("");
   useEffect(() => {
     const abort = new AbortController();
     const reach = reachOf(doc, runs, node);
+    // Nothing has run yet, so there is nothing that an expression could read.
+    const blind = reach.json === undefined && reach.nodes.every((each) => each.json === undefined);
     const signature = JSON.stringify([value, reach]);
     if (known.current === signature || !/\{\{\s*\S[\s\S]*\}\}/.test(value)) return;
     const timer = setTimeout(() => {
       previewed(value, store.getState().history.doc, reach, abort.signal).then(
         (result) => {
           known.current = signature;
-          setShown(result);
+          setShown({ ...result, blind });
         },
         (error: Error) => {
           if (error.name !== "AbortError") setShown({ error: error.message });
@@ -269,10 +279,12 @@ function PreviewLine({ value, node }: { value: string; node: string }) {
     };
   }, [value, node, doc, runs, store]);
   if (!shown) return null;
+  if ("error" in shown && shown.blind)
+    return <div className="preview soft">{t("Run the workflow to see its value here.")}</div>;
   return "error" in shown ? (
     <div className="preview bad">
       <span>{t("Now")}</span>
-      <code>{shown.error}</code>
+      <code>{t.say(shown.error)}</code>
     </div>
   ) : (
     <div className="preview" aria-live="polite">

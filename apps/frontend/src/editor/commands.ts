@@ -1,15 +1,18 @@
 /** What mouse and keyboard both can ask for. */
 
 import type { FitViewOptions } from "@xyflow/react";
+import type { Translate } from "~/i18n";
+import { nodesOf } from "~/model/graph";
 import { arranged } from "~/model/layout";
 import { messageOf, toast } from "~/ui";
+import type { Place } from "./actions";
 import { geometry } from "./geometry";
 import type { EditorStore } from "./store";
 
 /** Sees the whole drawing, however small that makes it. */
 export const WHOLE: FitViewOptions = { duration: 250, maxZoom: 1, padding: 0.2 };
 
-export async function runDraft(store: EditorStore, t: (text: string) => string): Promise<void> {
+export async function runDraft(store: EditorStore, t: Translate): Promise<void> {
   try {
     await store.getState().run();
   } catch (error) {
@@ -23,8 +26,15 @@ export async function layOut(store: EditorStore): Promise<void> {
   editor.edit({ kind: "move", positions });
 }
 
+/** Where a node goes that is added without saying where: after the chosen one, or else after the only one there is. */
+export function nextPlace(store: EditorStore, chosen: string | undefined): Place {
+  const nodes = nodesOf(store.getState().history.doc);
+  const after = chosen ?? (nodes.length === 1 ? nodes[0]?.id : undefined);
+  return after ? { after: { node: after } } : {};
+}
+
 /** Keeps what a node delivered last, so that it needs not run while its followers are built. */
-export function togglePin(store: EditorStore, id: string, t: (text: string) => string): void {
+export function togglePin(store: EditorStore, id: string, t: Translate): void {
   const editor = store.getState();
   const node = editor.byId.get(id);
   if (!node) return;

@@ -7,6 +7,8 @@ import { geometry, opening } from "./geometry";
 import { useEditor, useEditorStore } from "./store";
 
 const MARGIN = 24;
+/** What says how to go on stands behind a node. */
+const BEHIND = 44;
 
 export function useKeepInView(): void {
   const store = useEditorStore();
@@ -37,7 +39,7 @@ export function useKeepInView(): void {
       const size = geometry(editor.portsOf(node));
       const left = Number(node.position?.x ?? 0) * view.zoom + x;
       const top = Number(node.position?.y ?? 0) * view.zoom + y;
-      x -= beyond(left, left + size.width * view.zoom, width);
+      x -= beyond(left, left + (size.width + BEHIND) * view.zoom, width);
       y -= beyond(top, top + size.height * view.zoom, height);
     }
     if (x !== seen.x || y !== seen.y || view.zoom !== seen.zoom) void setViewport({ ...view, x, y });

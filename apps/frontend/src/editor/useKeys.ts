@@ -6,7 +6,7 @@ import { copy, paste } from "~/model/clipboard";
 import { many } from "~/model/edits";
 import { nodesOf } from "~/model/graph";
 import { removeNodes } from "./actions";
-import { layOut, runDraft, togglePin, WHOLE } from "./commands";
+import { layOut, nextPlace, runDraft, togglePin, WHOLE } from "./commands";
 import { usePalette } from "./Palette";
 import type { EditorStore } from "./store";
 
@@ -75,7 +75,7 @@ export function useKeys(store: EditorStore, more: { publish(): void; chat(): voi
       switch (key) {
         case "a":
           did();
-          palette.open(only ? { after: { node: only } } : {});
+          palette.open(nextPlace(store, only));
           break;
         case "c":
           if (only) {

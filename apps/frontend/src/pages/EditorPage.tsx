@@ -7,6 +7,7 @@ import { queries, useCall, useNodeTypes } from "~/api/hooks";
 import { Canvas } from "~/editor/Canvas";
 import { CanvasTools } from "~/editor/CanvasTools";
 import { Conflict } from "~/editor/Conflict";
+import { nextPlace } from "~/editor/commands";
 import { Dock } from "~/editor/Dock";
 import { Inspector } from "~/editor/Inspector";
 import { PaletteDialog, usePalette } from "~/editor/Palette";
@@ -142,7 +143,7 @@ function Workbench() {
         <div className="stage">
           <div className="canvasarea">
             <Canvas />
-            <CanvasTools onAdd={() => openPalette(only ? { after: { node: only } } : {})} />
+            <CanvasTools onAdd={() => openPalette(nextPlace(store, only))} />
           </div>
           <Dock />
         </div>

@@ -23,13 +23,16 @@ export function Waiting({ execution, refresh }: { execution: ExecutionJson; refr
     );
   }
   if (hasEnded(execution) || reasons.length === 0) return null;
+  const nameAt = (address: string | undefined) =>
+    execution.nodeRuns?.find((run) => run.address === address)?.nodeName || address;
   return (
     <div className="banner col">
       {reasons.map((reason, index) => (
         <Notice key={index} tone="amber">
           <div className="row wrap between">
             <span>
-              {reason.address ? <code>{reason.address}</code> : null} {reason.detail || t("It waits.")}
+              {nameAt(reason.address) ? <b>{nameAt(reason.address)}</b> : null}{" "}
+              {reason.detail ? t.say(reason.detail) : t("It waits.")}
             </span>
             <WaitAction execution={execution} reason={reason} refresh={refresh} />
           </div>

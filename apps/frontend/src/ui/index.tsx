@@ -22,7 +22,7 @@ import {
 } from "react";
 import { create } from "zustand";
 import { ApiError } from "~/api/transport";
-import { useT } from "~/i18n";
+import { type Translate, useT } from "~/i18n";
 import "./ui.css";
 
 export type Tone = "green" | "red" | "amber" | "blue" | "accent" | "grey";
@@ -463,7 +463,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
           <ul style={{ margin: 0, paddingLeft: 16 }}>
             {error.violations.map((each) => (
               <li key={each.field + each.description}>
-                <code>{each.field}</code> {each.description}
+                <code>{each.field}</code> {t.say(each.description)}
               </li>
             ))}
           </ul>
@@ -480,9 +480,9 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
   );
 }
 
-export function messageOf(error: unknown, t: (text: string) => string): string {
+export function messageOf(error: unknown, t: Translate): string {
   if (error instanceof ApiError)
-    return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : error.message;
+    return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : t.say(error.message);
   return error instanceof Error ? error.message : String(error);
 }
 

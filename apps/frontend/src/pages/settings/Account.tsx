@@ -39,7 +39,7 @@ export function Account() {
         <div className="row between">
           <span>
             <span className="strong">{user.name || user.email}</span>{" "}
-            <span className="soft">{user.email}</span>
+            {user.name ? <span className="soft">{user.email}</span> : null}
           </span>
           <Button onClick={() => void signOut()}>
             <LogOut />
@@ -101,7 +101,7 @@ export function Account() {
               {(sessions.data?.sessions ?? []).map((session) => (
                 <tr key={session.id}>
                   <td className="clip" style={{ maxWidth: 320 }}>
-                    {session.userAgent || t("Unknown")}
+                    {session.userAgent || t("Unknown")}{" "}
                     {session.current ? <Badge tone="green">{t("this one")}</Badge> : null}
                   </td>
                   <td className="soft">{session.address}</td>
