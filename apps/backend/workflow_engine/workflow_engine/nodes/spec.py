@@ -18,7 +18,7 @@ import builtins
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
 import msgspec
@@ -286,6 +286,11 @@ class Node(Generic[P]):
             scope=self.scope,
             is_trigger=self.is_trigger,
         )
+
+    def shaped(self, *, effect: Effect, run_mode: RunMode | None = None) -> Shape:
+        """The usual structure with another effect, for a `shape` that goes by the parameters."""
+        usual = Node.shape(self, {})
+        return replace(usual, effect=effect, run_mode=run_mode or usual.run_mode)
 
     @property
     def is_action(self) -> bool:
