@@ -79,7 +79,7 @@ async def test_a_record_goes_under_the_columns_of_its_names(tmp_path: Path) -> N
 async def test_an_empty_sheet_gets_its_columns_from_the_record(tmp_path: Path) -> None:
     async with sheet(tmp_path) as orders:
         await orders.run("record.append", record={"Id": 1, "Name": "ada"})
-        assert orders.rows == [["Id", "Name"], [1, "ada"]]
+        assert dict(zip(*orders.rows, strict=True)) == {"Id": 1, "Name": "ada"}
 
 
 async def test_a_column_that_is_not_there_is_added_ignored_or_refused(tmp_path: Path) -> None:
