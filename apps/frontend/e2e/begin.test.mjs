@@ -206,8 +206,8 @@ describe("a credential that a person grants", () => {
     await write(on, "URL", `${calendar.url}/events`);
     await on
       .locator(".inspector")
-      .getByLabel("Credential: auth", { exact: true })
-      .selectOption({ label: "Calendar · oauth2" });
+      .getByLabel("Credential", { exact: true })
+      .selectOption({ label: "Calendar · OAuth 2.0" });
     await saved(on);
     await on.getByRole("button", { name: "Run", exact: true }).click();
     await on.locator('.node[data-node="http_request"][data-look="succeeded"]').waitFor();

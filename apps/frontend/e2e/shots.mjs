@@ -550,9 +550,10 @@ const VIEWS = (ids) => ({
   "execution-fork": [
     `/executions/${ids.failed}`,
     ".gantt",
-    click(".topbar button:has(.lucide-git-fork)", ".dialog"),
+    tab(4, ".executiondock"),
+    click(".datatable .button >> nth=3", ".dialog select"),
   ],
-  "execution-missing": ["/executions/exec_none", ".notice"],
+  "execution-missing": ["/executions/exec_none", ".empty"],
   compare: [`/compare?a=${ids.good}&b=${ids.failed}`, "h1"],
   inbox: ["/inbox", ".tasks li"],
   "inbox-approval": [`/inbox/${ids.approval}`, ".task"],

@@ -101,6 +101,8 @@ async function best(doing) {
 
 describe("a thousand nodes", () => {
   it("pan at 30 frames a second, seen as a whole and from near", async () => {
+    await on.keyboard.press("f");
+    await on.waitForTimeout(600);
     const whole = await best(() => sweep({ x: 700, y: 640 }, { x: 500, y: 660 }, 40));
     await on.keyboard.press("n");
     for (let turn = 0; turn < 12; turn++) await on.keyboard.press("+");

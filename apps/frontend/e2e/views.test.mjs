@@ -151,6 +151,35 @@ const VIEWS = {
   ],
   executions: () => ["/executions", "out of paper"],
   execution: () => [`/executions/${ids.a}`, "Broken"],
+  "run-again": () => [
+    `/executions/${ids.a}`,
+    "Broken",
+    async (on) => {
+      await on.getByRole("button", { name: "Run again" }).click();
+      await on.locator(".dialog select").waitFor();
+    },
+  ],
+  fork: () => [
+    `/executions/${ids.a}`,
+    "Broken",
+    async (on) => {
+      await on.getByRole("tab", { name: "Journal" }).click();
+      await on.getByRole("button", { name: "Fork after this" }).last().click();
+      await on.locator(".dialog select").selectOption({ label: "Free shipping" });
+      await on.locator(".dialog .cm-content").waitFor();
+    },
+  ],
+  describe: () => [
+    "/",
+    "Orders and shipping",
+    async (on) => {
+      await on.getByRole("button", { name: "Describe" }).click();
+      await on.locator(".dialog textarea").waitFor();
+    },
+  ],
+  "no-execution": () => ["/executions/none", ".empty h1"],
+  "no-workflow": () => ["/workflows/none", ".empty h1"],
+  nowhere: () => ["/nowhere", ".empty h1"],
   compare: () => [`/compare?a=${ids.a}&b=${ids.b}`, "Broken"],
   inbox: () => ["/inbox", "Refund of 120 €?"],
   task: () => [`/inbox/${ids.task}`, ".markdown"],
@@ -247,6 +276,21 @@ describe("in Chinese", () => {
     await on.getByRole("link", { name: "执行记录" }).click();
     await on.getByRole("heading", { name: "执行记录" }).waitFor();
     assert.equal(await on.evaluate(() => document.documentElement.lang), "zh-CN");
+    // What the engine says, too: that something is missing, what is wrong with a workflow, why an execution waits.
+    await on.goto(`${server.url}/executions/none`);
+    await on.getByText("没有执行 'none'").waitFor();
+    const { workflow } = await server.api("POST", "/v1/workflows", {
+      name: "Half",
+      workflow: {
+        nodes: [
+          { id: "start", name: "Start", type: "trigger.manual" },
+          { id: "lonely", name: "Alone", type: "flow.no_op", position: { x: 300, y: 0 } },
+        ],
+      },
+    });
+    await on.goto(`${server.url}/workflows/${workflow.id}`);
+    await on.getByRole("tab", { name: "问题" }).click();
+    await on.getByText("没有触发器通向 'Alone'，因此它永远不会运行").waitFor();
     assert.deepEqual(on.mistakes, []);
     await context.close();
   });

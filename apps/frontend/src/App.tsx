@@ -16,9 +16,10 @@ import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { triggers } from "./api/contract";
 import { useCall } from "./api/hooks";
 import { useWords } from "./i18n";
+import { NoPage } from "./pages/NoPage";
 import { WorkflowsPage } from "./pages/WorkflowsPage";
 import { useTheme } from "./theme";
-import { Button, Empty, Keys, Loading } from "./ui";
+import { Button, Keys, Loading } from "./ui";
 import { Boundary } from "./ui/Boundary";
 import "./app.css";
 
@@ -78,9 +79,7 @@ export function App() {
                 <Redirect to="/" />
               </Route>
               <Route>
-                <Empty icon={Search} title={t("There is nothing here")}>
-                  {t("The address leads nowhere. It may have been deleted.")}
-                </Empty>
+                <NoPage back={{ href: "/", label: t("All workflows") }} />
               </Route>
             </Switch>
           </Suspense>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { copy, paste } from "~/model/clipboard";
 import { apply, type Edit, inverse, many, rename } from "~/model/edits";
-import { type Doc, type Node, reaches, refusal, upstream } from "~/model/graph";
+import { type Doc, type Node, named, reaches, refusal, upstream } from "~/model/graph";
 import { begin, perform, redo, undo } from "~/model/history";
 
 const node = (id: string, more: Partial<Node> = {}): Node => ({
@@ -137,5 +137,27 @@ describe("graph", () => {
     expect(refusal(doc, link("show", "fetch"), ports)?.code).toBe("cycle");
     expect(refusal(doc, link("show", "start"), ports)?.code).toBe("missing");
     expect(refusal(doc, link("show", "show"), ports)?.code).toBe("self");
+  });
+});
+
+describe("what the engine says of nodes", () => {
+  it("names them as people do", () => {
+    const doc: Doc = {
+      nodes: [
+        { id: "http_request", name: "Fetch orders", type: "action.http_request" },
+        { id: "set", name: "Note", type: "flow.set" },
+        { id: "loop", name: "loop", type: "flow.loop" },
+      ],
+    };
+    expect(named("no trigger leads to 'set', so it never runs", doc)).toBe(
+      "no trigger leads to 'Note', so it never runs",
+    );
+    expect(named("set needs a model on its 'model' port", doc)).toBe(
+      "Note needs a model on its 'model' port",
+    );
+    expect(named("http_request.main -> loop.main leaves the body", doc)).toBe(
+      "Fetch orders.main -> loop.main leaves the body",
+    );
+    expect(named("to change it, set a limit", doc)).toBe("to change it, set a limit");
   });
 });

@@ -139,7 +139,7 @@ async def temporal(url: str, address: str, folder: Path, size: Callable[[], tupl
 def _postgresql() -> Iterator[tuple[str, Callable[[], tuple[int, int]]]]:
     with database() as there:
         plain = there.url.replace("+psycopg", "")
-        _beside.add(str(there._server.pgdata))
+        _beside.add(str(there.folder))
 
         def size() -> tuple[int, int]:
             with psycopg.connect(plain, autocommit=True) as connection:

@@ -14,6 +14,7 @@ from tests.serving import ServerProcess, output, runs
 from workflow_engine import server
 from workflow_engine.core.config import Settings
 from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.server.refusal import RefusedToStart
 
 
 def fetching(url: str) -> dict[str, Any]:
@@ -112,7 +113,7 @@ async def test_a_second_process_stands_by_and_takes_over(database_url: str, tmp_
 
 def test_a_network_address_without_authentication_is_refused(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, grpc_host="0.0.0.0", data_dir=tmp_path)
-    with pytest.raises(server.RefusedToStart, match="ALLOW_UNAUTHENTICATED"):
+    with pytest.raises(RefusedToStart, match="ALLOW_UNAUTHENTICATED"):
         server.check_host(settings)
     server.check_host(settings.model_copy(update={"allow_unauthenticated": True}))
     for host in ("127.0.0.1", "::1", "localhost"):

@@ -10,7 +10,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { useWords } from "~/i18n";
-import { toast } from "~/ui";
+import { messageOf, toast } from "~/ui";
 import { workflows } from "./contract";
 import { ApiError, call, type Input, type Output } from "./transport";
 
@@ -47,6 +47,7 @@ export function useChange<M extends DescMethodUnary>(
   options: { done?(answer: Output<M>): void; failed?(): void; quiet?: boolean } = {},
 ) {
   const client = useQueryClient();
+  const { t } = useWords();
   return useMutation<Output<M>, Error, Input<M>>({
     mutationFn: (request) => call(method, request),
     onSuccess: async (answer) => {
@@ -55,7 +56,7 @@ export function useChange<M extends DescMethodUnary>(
     },
     onError: (error) => {
       options.failed?.();
-      if (!options.quiet) toast("red", error.message);
+      if (!options.quiet) toast("red", messageOf(error, t));
     },
   });
 }

@@ -239,8 +239,6 @@ export function Canvas() {
       maxZoom={2}
       snapToGrid
       snapGrid={[8, 8]}
-      fitView
-      fitViewOptions={{ maxZoom: 1, padding: 0.12 }}
       onlyRenderVisibleElements={nodes.length > BIG}
       connectionRadius={28}
       proOptions={{ hideAttribution: true }}

@@ -55,7 +55,10 @@ export default function ChatPanel({ onClose }: { onClose(): void }) {
         );
         const after = placed(tidied(answer.workflow ?? before));
         const found = proposals(before, after);
-        setSaid((all) => [...all, { by: "assistant", text: answer.explanation || answer.message || "" }]);
+        setSaid((all) => [
+          ...all,
+          { by: "assistant", text: answer.explanation || t.say(answer.message ?? "") },
+        ]);
         if (found.length > 0)
           store.getState().setReview({
             proposals: found,

@@ -317,8 +317,8 @@ function Issues() {
               )}
               <span>
                 {node ? <b>{nameOf(node)} </b> : null}
-                {issue.message}
-                {issue.suggestion ? <span className="soft"> — {issue.suggestion}</span> : null}
+                {t.say(issue.message ?? "")}
+                {issue.suggestion ? <span className="soft"> — {t.say(issue.suggestion)}</span> : null}
               </span>
             </button>
           </li>

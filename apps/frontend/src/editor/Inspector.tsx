@@ -1,9 +1,8 @@
 /** What a chosen node is told: its parameters, how it fails, its credentials; and what its type does. */
-import { CirclePlay, Copy, FastForward, Pin, PinOff, Plus, Radio, Trash2, X } from "lucide-react";
+import { CirclePlay, FastForward, Pin, PinOff, Trash2, X } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type CredentialJson, integrations, type NodeJson, triggers, workflows } from "~/api/contract";
-import { useCall } from "~/api/hooks";
-import { call, stream } from "~/api/transport";
+import { workflows } from "~/api/contract";
+import { call } from "~/api/transport";
 import { preview as short } from "~/expression/complete";
 import { type Preview as PreviewResult, previewed } from "~/expression/preview";
 import { SchemaForm } from "~/forms/SchemaForm";
@@ -12,10 +11,13 @@ import { useT } from "~/i18n";
 import { rename } from "~/model/edits";
 import { type Node, nameOf } from "~/model/graph";
 import { delivered, hasEnded, reachOf, received } from "~/model/runs";
-import { CredentialDialog } from "~/pages/CredentialDialog";
 import { Markdown } from "~/pages/Markdown";
-import { Button, Field, Input, messageOf, Notice, Select, Switch, Tabs, Textarea, toast } from "~/ui";
+import { Button, messageOf, Notice, Tabs, toast } from "~/ui";
+import { Address } from "./Address";
 import { removeNodes } from "./actions";
+import { Behaviour } from "./Behaviour";
+import { Credentials } from "./Credentials";
+import { togglePin } from "./commands";
 import { NodeIcon } from "./looks";
 import { useDoc, useEditor, useEditorShallow, useEditorStore } from "./store";
 
@@ -38,12 +40,19 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
     return reachOf(editor.history.doc, editor.runs, id);
   }, [store, id]);
   const wrong = useCallback(
-    (path: string) => issues.find((issue) => issue.field === `parameters.${path}`)?.message,
-    [issues],
+    (path: string) => {
+      const found = issues.find((issue) => issue.field === `parameters.${path}`);
+      // The field need not be told where it is.
+      return found && t.say((found.message ?? "").replace(`${path}: `, ""));
+    },
+    [issues, t],
   );
   const preview = useCallback((value: string) => <PreviewLine value={value} node={id} />, [id]);
   if (!node) return null;
   const loose = issues.filter((issue) => !issue.field?.startsWith("parameters."));
+  const slots = type?.credentials ?? [];
+  const signing = slots.filter((slot, at) => at === 0 || slot.required);
+  const others = slots.filter((slot) => !signing.includes(slot));
   const schema = (type?.parameterSchema ?? {}) as Schema;
   const hasParameters = Object.keys((schema.properties as object | undefined) ?? {}).length > 0;
   const commit = () => {
@@ -93,15 +102,15 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
                   key={issue.code + (issue.field ?? "")}
                   tone={issue.severity === "SEVERITY_ERROR" ? "red" : "amber"}
                 >
-                  {issue.message}
-                  {issue.suggestion ? ` — ${issue.suggestion}` : ""}
+                  {t.say(issue.message ?? "")}
+                  {issue.suggestion ? ` — ${t.say(issue.suggestion)}` : ""}
                 </Notice>
               ))}
               {type ? null : (
                 <Notice tone="red">{t("This server has no node type {type}.", { type: node.type })}</Notice>
               )}
               {node.type === "trigger.webhook" && !readOnly ? <Address node={node} /> : null}
-              <Credentials node={node} onChange={change} />
+              <Credentials node={node} slots={signing} onChange={change} />
               {hasParameters ? (
                 <SchemaForm
                   key={id}
@@ -115,6 +124,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
               ) : (
                 <p className="soft">{t("This node needs to be told nothing.")}</p>
               )}
+              <Credentials node={node} slots={others} isNamed onChange={change} />
             </>
           ) : tab === "settings" ? (
             <Behaviour node={node} onChange={change} readOnly={readOnly} />
@@ -182,7 +192,7 @@ function NodeActions({ node }: { node: Node }) {
       });
       if (answer.nodeRun) store.getState().showTest(answer.nodeRun);
       if (answer.success) toast("green", t("{name} succeeded", { name: nameOf(node) }));
-      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: answer.message ?? "" });
+      else toast("red", t("{name} failed", { name: nameOf(node) }), { text: t.say(answer.message ?? "") });
     } catch (error) {
       toast("red", t("{name} could not be tried", { name: nameOf(node) }), { text: messageOf(error, t) });
     } finally {
@@ -238,50 +248,25 @@ function NodeActions({ node }: { node: Node }) {
   );
 }
 
-/** Keeps what a node delivered last, so that it needs not run while its followers are built. */
-export function togglePin(
-  store: ReturnType<typeof useEditorStore>,
-  id: string,
-  t: (text: string) => string,
-): void {
-  const editor = store.getState();
-  const node = editor.byId.get(id);
-  if (!node) return;
-  if (node.pinned) {
-    editor.edit({ kind: "change", node: id, fields: { pinned: undefined } });
-    return;
-  }
-  const run = editor.runs.find((each) => each.nodeId === id && each.outputs);
-  if (!run?.outputs) {
-    toast("amber", t("There is no output to pin yet."), { text: t("Run the workflow or this node first.") });
-    return;
-  }
-  const outputs = Object.fromEntries(
-    Object.entries(run.outputs).map(([port, list]) => [
-      port,
-      { items: (list.items ?? []).map(({ sources: _, ...item }) => item) },
-    ]),
-  );
-  editor.edit({ kind: "change", node: id, fields: { pinned: { outputs } } });
-}
-
 function PreviewLine({ value, node }: { value: string; node: string }) {
   const t = useT();
   const store = useEditorStore();
   const runs = useEditor((editor) => editor.runs);
   const doc = useDoc();
-  const [shown, setShown] = useState<PreviewResult>();
+  const [shown, setShown] = useState<PreviewResult & { blind?: boolean }>();
   const known = useRef("");
   useEffect(() => {
     const abort = new AbortController();
     const reach = reachOf(doc, runs, node);
+    // Nothing has run yet, so there is nothing that an expression could read.
+    const blind = reach.json === undefined && reach.nodes.every((each) => each.json === undefined);
     const signature = JSON.stringify([value, reach]);
     if (known.current === signature || !/\{\{\s*\S[\s\S]*\}\}/.test(value)) return;
     const timer = setTimeout(() => {
       previewed(value, store.getState().history.doc, reach, abort.signal).then(
         (result) => {
           known.current = signature;
-          setShown(result);
+          setShown({ ...result, blind });
         },
         (error: Error) => {
           if (error.name !== "AbortError") setShown({ error: error.message });
@@ -294,349 +279,17 @@ function PreviewLine({ value, node }: { value: string; node: string }) {
     };
   }, [value, node, doc, runs, store]);
   if (!shown) return null;
+  if ("error" in shown && shown.blind)
+    return <div className="preview soft">{t("Run the workflow to see its value here.")}</div>;
   return "error" in shown ? (
     <div className="preview bad">
       <span>{t("Now")}</span>
-      <code>{shown.error}</code>
+      <code>{t.say(shown.error)}</code>
     </div>
   ) : (
     <div className="preview" aria-live="polite">
       <span>{t("Now")}</span>
       <code>{short(shown.value) || '""'}</code>
     </div>
-  );
-}
-
-/** Where a webhook is called: the published one, and for a test the draft, once. */
-function Address({ node }: { node: Node }) {
-  const t = useT();
-  const store = useEditorStore();
-  const workflowId = store.getState().id;
-  const list = useCall(triggers.listTriggers, { workflowId, limit: 100 });
-  const live = list.data?.triggers?.find((trigger) => trigger.nodeId === node.id)?.webhookUrl;
-  const [test, setTest] = useState("");
-  const abort = useRef<AbortController>(undefined);
-  useEffect(() => () => abort.current?.abort(), []);
-  const listen = async () => {
-    abort.current?.abort();
-    const mine = new AbortController();
-    abort.current = mine;
-    try {
-      if (!(await store.getState().save())) throw store.getState().trouble;
-      for await (const told of stream(triggers.listenTrigger, { workflowId, nodeId: node.id }, mine.signal)) {
-        if (told.url) setTest(told.url);
-        if (told.executionId) {
-          toast("green", t("The test call has come"));
-          void store.getState().watch(told.executionId);
-        }
-      }
-    } catch (error) {
-      if (!mine.signal.aborted) toast("red", t("It can not listen"), { text: messageOf(error, t) });
-    } finally {
-      if (abort.current === mine) setTest("");
-    }
-  };
-  const copied = (text: string) =>
-    void navigator.clipboard.writeText(text).then(() => toast("green", t("Copied")));
-  return (
-    <div className="address">
-      {live ? (
-        <>
-          <span className="small soft">{t("Its address, for the published version")}</span>
-          <div className="row">
-            <code className="grow">{live}</code>
-            <Button small icon look="ghost" label={t("Copy")} onClick={() => copied(live)}>
-              <Copy />
-            </Button>
-          </div>
-        </>
-      ) : (
-        <span className="small soft">{t("It has an address once the workflow is published.")}</span>
-      )}
-      {test ? (
-        <>
-          <span className="small soft" role="status">
-            {t("Call this now; the draft runs with what comes.")}
-          </span>
-          <div className="row">
-            <code className="grow testurl">{test}</code>
-            <Button small icon look="ghost" label={t("Copy")} onClick={() => copied(test)}>
-              <Copy />
-            </Button>
-          </div>
-          <div>
-            <Button small onClick={() => abort.current?.abort()}>
-              {t("Stop listening")}
-            </Button>
-          </div>
-        </>
-      ) : (
-        <div>
-          <Button small onClick={() => void listen()}>
-            <Radio />
-            {t("Listen for a test call")}
-          </Button>
-        </div>
-      )}
-    </div>
-  );
-}
-
-type Change = (fields: { [K in keyof Node]?: Node[K] | undefined }, key: string) => void;
-
-function Credentials({ node, onChange }: { node: Node; onChange: Change }) {
-  const t = useT();
-  const type = useEditor((editor) => editor.types.get(node.type));
-  const slots = type?.credentials ?? [];
-  const list = useCall(integrations.listCredentials, { limit: 500 }, { enabled: slots.length > 0 });
-  const [creating, setCreating] = useState<string[]>();
-  const [slotName, setSlotName] = useState("");
-  if (slots.length === 0) return null;
-  const set = (slot: string, credential: string) => {
-    const credentials = { ...node.credentials };
-    if (credential) credentials[slot] = credential;
-    else delete credentials[slot];
-    onChange(
-      { credentials: Object.keys(credentials).length > 0 ? credentials : undefined },
-      `credential.${slot}`,
-    );
-  };
-  return (
-    <>
-      {slots.map((slot) => {
-        const fitting = (list.data?.credentials ?? []).filter((each: CredentialJson) =>
-          slot.types?.includes(each.type ?? ""),
-        );
-        return (
-          <Field
-            key={slot.name}
-            label={slots.length > 1 ? t("Credential: {name}", { name: slot.name ?? "" }) : t("Credential")}
-            required={slot.required ?? false}
-          >
-            {(id) => (
-              <div className="row">
-                <Select
-                  id={id}
-                  value={node.credentials?.[slot.name ?? ""] ?? ""}
-                  onChange={(event) => set(slot.name ?? "", event.target.value)}
-                  options={[
-                    { value: "", label: t("None") },
-                    ...fitting.map((each) => ({
-                      value: each.id ?? "",
-                      label: `${each.name} · ${each.type}`,
-                    })),
-                  ]}
-                />
-                <Button
-                  icon
-                  label={t("New credential")}
-                  onClick={() => {
-                    setSlotName(slot.name ?? "");
-                    setCreating(slot.types ?? []);
-                  }}
-                >
-                  <Plus />
-                </Button>
-              </div>
-            )}
-          </Field>
-        );
-      })}
-      {creating ? (
-        <CredentialDialog
-          types={creating}
-          onClose={() => setCreating(undefined)}
-          onDone={(credential) => {
-            set(slotName, credential.id ?? "");
-            setCreating(undefined);
-          }}
-        />
-      ) : null}
-    </>
-  );
-}
-
-const ON_ERROR: { value: NonNullable<NodeJson["onError"]>; label: string }[] = [
-  { value: "ON_ERROR_STOP", label: "Stop the workflow" },
-  { value: "ON_ERROR_CONTINUE", label: "Go on, with the failure in the item" },
-  { value: "ON_ERROR_ERROR_PORT", label: "Leave by an error port" },
-];
-const UNKNOWN: { value: NonNullable<NodeJson["onUnknownOutcome"]>; label: string }[] = [
-  { value: "UNKNOWN_OUTCOME_PARK", label: "Wait for a person to decide" },
-  { value: "UNKNOWN_OUTCOME_RETRY", label: "Do it again: it may happen twice" },
-  { value: "UNKNOWN_OUTCOME_FAIL", label: "Fail" },
-];
-
-function seconds(duration: string | undefined): string {
-  return duration ? duration.replace(/s$/, "") : "";
-}
-
-function Behaviour({ node, onChange, readOnly }: { node: Node; onChange: Change; readOnly: boolean }) {
-  const t = useT();
-  const doc = useDoc();
-  const type = useEditor((editor) => editor.types.get(node.type));
-  const retry = node.retry ?? {};
-  const setRetry = (fields: Partial<NonNullable<Node["retry"]>>) => {
-    const made = { ...retry, ...fields };
-    for (const [key, value] of Object.entries(made))
-      if (value === undefined || value === "") delete made[key as keyof typeof made];
-    onChange({ retry: Object.keys(made).length > 0 ? made : undefined }, "retry");
-  };
-  return (
-    <fieldset className="form bare" disabled={readOnly}>
-      <Field label={t("When it fails")}>
-        {(id) => (
-          <Select
-            id={id}
-            value={node.onError ?? "ON_ERROR_STOP"}
-            onChange={(event) =>
-              onChange(
-                {
-                  onError:
-                    event.target.value === "ON_ERROR_STOP"
-                      ? undefined
-                      : (event.target.value as Node["onError"]),
-                },
-                "onError",
-              )
-            }
-            options={ON_ERROR.map((each) => ({ value: each.value, label: t(each.label) }))}
-          />
-        )}
-      </Field>
-      <div className="pair">
-        <Field label={t("Attempts")} hint={t("In all; 1 means no retry.")}>
-          {(id) => (
-            <Input
-              id={id}
-              type="number"
-              min={1}
-              max={1000}
-              placeholder="1"
-              value={retry.maxAttempts || ""}
-              onChange={(event) =>
-                setRetry({ maxAttempts: event.target.value ? Number(event.target.value) : undefined })
-              }
-            />
-          )}
-        </Field>
-        <Field label={t("First wait")} hint={t("Seconds before the second attempt.")}>
-          {(id) => (
-            <Input
-              id={id}
-              type="number"
-              min={0}
-              step="any"
-              placeholder="1"
-              value={seconds(retry.initialInterval)}
-              onChange={(event) =>
-                setRetry({ initialInterval: event.target.value ? `${event.target.value}s` : undefined })
-              }
-            />
-          )}
-        </Field>
-        <Field label={t("Factor")} hint={t("From one wait to the next.")}>
-          {(id) => (
-            <Input
-              id={id}
-              type="number"
-              min={1}
-              max={100}
-              step="any"
-              placeholder="2"
-              value={retry.backoffCoefficient || ""}
-              onChange={(event) =>
-                setRetry({ backoffCoefficient: event.target.value ? Number(event.target.value) : undefined })
-              }
-            />
-          )}
-        </Field>
-        <Field label={t("Longest wait")} hint={t("Seconds.")}>
-          {(id) => (
-            <Input
-              id={id}
-              type="number"
-              min={0}
-              step="any"
-              placeholder="100"
-              value={seconds(retry.maxInterval)}
-              onChange={(event) =>
-                setRetry({ maxInterval: event.target.value ? `${event.target.value}s` : undefined })
-              }
-            />
-          )}
-        </Field>
-      </div>
-      <Field label={t("Time limit")} hint={t("Seconds for one attempt; none when empty.")}>
-        {(id) => (
-          <Input
-            id={id}
-            type="number"
-            min={0}
-            step="any"
-            value={seconds(node.timeout)}
-            onChange={(event) =>
-              onChange({ timeout: event.target.value ? `${event.target.value}s` : undefined }, "timeout")
-            }
-          />
-        )}
-      </Field>
-      {type?.effect === "EFFECT_AT_MOST_ONCE" ? (
-        <Field
-          label={t("After a crash in the middle")}
-          hint={t("When nobody knows whether the effect happened.")}
-        >
-          {(id) => (
-            <Select
-              id={id}
-              value={node.onUnknownOutcome ?? "UNKNOWN_OUTCOME_PARK"}
-              onChange={(event) =>
-                onChange(
-                  { onUnknownOutcome: event.target.value as Node["onUnknownOutcome"] },
-                  "onUnknownOutcome",
-                )
-              }
-              options={UNKNOWN.map((each) => ({ value: each.value, label: t(each.label) }))}
-            />
-          )}
-        </Field>
-      ) : null}
-      <Field
-        label={t("Undo with")}
-        hint={t("Runs with this node's output when the execution fails later or is canceled.")}
-      >
-        {(id) => (
-          <Select
-            id={id}
-            value={node.undoNode ?? ""}
-            onChange={(event) => onChange({ undoNode: event.target.value || undefined }, "undoNode")}
-            options={[
-              { value: "", label: t("Nothing") },
-              ...(doc.nodes ?? [])
-                .filter((other) => other.id !== node.id)
-                .map((other) => ({ value: other.id ?? "", label: nameOf(other) })),
-            ]}
-          />
-        )}
-      </Field>
-      <Field label={t("Switched off")} hint={t("Hands its items on without doing anything.")}>
-        {(id) => (
-          <Switch
-            id={id}
-            checked={node.disabled ?? false}
-            onChange={(disabled) => onChange({ disabled: disabled || undefined }, "disabled")}
-          />
-        )}
-      </Field>
-      <Field label={t("Notes")}>
-        {(id) => (
-          <Textarea
-            id={id}
-            value={node.notes ?? ""}
-            onChange={(event) => onChange({ notes: event.target.value || undefined }, "notes")}
-          />
-        )}
-      </Field>
-    </fieldset>
   );
 }

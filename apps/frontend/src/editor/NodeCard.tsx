@@ -1,12 +1,13 @@
 /** A node on the canvas. */
 import { Handle, type NodeProps, Position } from "@xyflow/react";
-import { Pin, Play, TriangleAlert } from "lucide-react";
+import { Pin, Play, Plus, TriangleAlert } from "lucide-react";
 import { memo } from "react";
 import { useT } from "~/i18n";
 import { nameOf } from "~/model/graph";
 import { spoken } from "~/model/runs";
 import { geometry, type Place } from "./geometry";
 import { familyOf, NodeIcon, RUN_LABELS, RunMark } from "./looks";
+import { usePalette } from "./Palette";
 import { useEditor, useEditorShallow } from "./store";
 
 function NodeCardView({ id, selected }: NodeProps) {
@@ -43,7 +44,7 @@ function NodeCardView({ id, selected }: NodeProps) {
       data-look={state?.look}
     >
       {shape.inputs.map((place) => (
-        <Port key={`in-${place.name}`} place={place} side="target" />
+        <Port key={`in-${place.name}`} node={id} place={place} side="target" />
       ))}
       <div className="nodehead">
         <NodeIcon type={node.type} />
@@ -61,14 +62,14 @@ function NodeCardView({ id, selected }: NodeProps) {
           {issues.length > 0 && !state ? (
             <span
               className={severe ? "issuemark severe" : "issuemark"}
-              title={issues.map((each) => each.message).join("\n")}
+              title={issues.map((each) => t.say(each.message ?? "")).join("\n")}
             >
               <TriangleAlert aria-label={t("{count} problems", { count: issues.length })} />
             </span>
           ) : null}
           {state ? (
             <span
-              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), state.message]
+              title={[t(RUN_LABELS[state.look]), spoken(state.milliseconds), t.say(state.message)]
                 .filter(Boolean)
                 .join(" · ")}
             >
@@ -82,6 +83,7 @@ function NodeCardView({ id, selected }: NodeProps) {
       {shape.outputs.map((place) => (
         <Port
           key={`out-${place.name}`}
+          node={id}
           place={place}
           side="source"
           count={state?.counts[place.name]}
@@ -93,11 +95,13 @@ function NodeCardView({ id, selected }: NodeProps) {
 }
 
 function Port({
+  node,
   place,
   side,
   count,
   spare = false,
 }: {
+  node: string;
   place: Place;
   side: "source" | "target";
   count?: number | undefined;
@@ -122,6 +126,7 @@ function Port({
         style={isPart ? { left: place.offset } : { top: place.offset }}
         title={place.description || place.name}
       />
+      {side === "source" && !isPart && place.name !== "error" ? <Next node={node} place={place} /> : null}
       {place.label ? (
         <span
           className={`portlabel ${side}${isPart ? " part" : ""}${spare ? " spare" : ""}`}
@@ -134,6 +139,32 @@ function Port({
       ) : null}
     </>
   );
+}
+
+/** What to do next, where a port leads nowhere yet. */
+function Next({ node, place }: { node: string; place: Place }) {
+  const t = useT();
+  const isOpen = useEditor(
+    ({ readOnly, review, used }) =>
+      !readOnly && !review && !used.has(`${node}.${place.name}`) && !used.has(`${node}.tool`),
+  );
+  const name = useEditor((editor) => nameOf(editor.byId.get(node) ?? { id: node }));
+  const open = usePalette((palette) => palette.open);
+  return isOpen ? (
+    <button
+      type="button"
+      className="next nodrag nopan"
+      style={{ top: place.offset }}
+      tabIndex={-1}
+      aria-label={t("Add after {name}", { name: place.label ? `${name}, ${place.label}` : name })}
+      onClick={(event) => {
+        event.stopPropagation();
+        open({ after: { node, port: place.name } });
+      }}
+    >
+      <Plus />
+    </button>
+  ) : null;
 }
 
 export const NodeCard = memo(NodeCardView);

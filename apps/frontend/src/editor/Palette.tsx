@@ -40,6 +40,17 @@ export const FAMILIES: Record<string, string> = {
   memory: "Memory",
 };
 
+/** What people reach for most: where nothing starts yet, and after that. */
+const USUAL_STARTS = ["trigger.manual", "trigger.webhook", "trigger.cron", "trigger.form"];
+const USUAL_STEPS = [
+  "action.http_request",
+  "flow.set",
+  "flow.if",
+  "action.run_code",
+  "ai_agent.agent",
+  "human.approval",
+];
+
 export function PaletteDialog({ onAdded }: { onAdded(id: string): void }) {
   const t = useT();
   const store = useEditorStore();
@@ -93,21 +104,22 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       if (list) list.push(type);
       else made.set(type.family ?? "", [type]);
     }
-    return Object.keys(FAMILIES)
-      .filter((family) => made.has(family))
-      .map((family) => [family, made.get(family) ?? []] as const);
+    const begins = nodesOf(doc).some((node) => node.type.startsWith("trigger."));
+    const usual = (begins ? USUAL_STEPS : USUAL_STARTS).flatMap((type) => editor.types.get(type) ?? []);
+    const families = Object.keys(FAMILIES).filter((family) => made.has(family));
+    const all = families.flatMap((family) => made.get(family) ?? []);
+    // What starts a workflow is looked for first where nothing does yet, and last where something does.
+    if (begins && families[0] === "trigger") families.push(...families.splice(0, 1));
+    return {
+      usual: wanted && isResource(wanted) ? [] : usual.filter(fits),
+      families: families.map((family) => [family, made.get(family) ?? []] as const),
+      all,
+    };
   }, [store, place]);
   // What fits best stands first, of whatever family, so that Enter takes it.
-  const found = useMemo(
-    () =>
-      best(
-        groups.flatMap(([, types]) => types),
-        search,
-      ),
-    [groups, search],
-  );
-  const item = (type: NodeTypeJson, family?: string) => (
-    <Command.Item key={type.type} value={type.type ?? ""} onSelect={() => onChoose(type)}>
+  const found = useMemo(() => best(groups.all, search), [groups, search]);
+  const item = (type: NodeTypeJson, family?: string, again = "") => (
+    <Command.Item key={type.type} value={`${type.type}${again}`} onSelect={() => onChoose(type)}>
       <NodeIcon type={type.type ?? ""} />
       <div className="col grow" style={{ gap: 0 }}>
         <span className="strong clip">{type.name}</span>
@@ -124,9 +136,15 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       </div>
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
+        {search.trim() ? found.map((type) => item(type, type.family)) : null}
+        {!search.trim() && groups.usual.length > 0 ? (
+          <Command.Group heading={t("Often used")}>
+            {groups.usual.map((type) => item(type, undefined, " often"))}
+          </Command.Group>
+        ) : null}
         {search.trim()
-          ? found.map((type) => item(type, type.family))
-          : groups.map(([family, types]) => (
+          ? null
+          : groups.families.map(([family, types]) => (
               <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
                 {types.map((type) => item(type))}
               </Command.Group>
@@ -136,12 +154,20 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
   );
 }
 
+/** Tools and memories are for agents, so others that fit as well stand before them. */
+const isPart = (type: NodeTypeJson) => Number(type.family === "tool" || type.family === "memory");
+
 /** The types that fit what is searched for, the best first; of two that fit alike, the one with the shorter name. */
 function best(types: NodeTypeJson[], search: string): NodeTypeJson[] {
   return types
     .map((type) => ({ type, fit: score(`${type.name} ${type.type}`, search, [type.summary ?? ""]) }))
     .filter(({ fit }) => fit > 0)
-    .sort((a, b) => b.fit - a.fit || (a.type.name ?? "").length - (b.type.name ?? "").length)
+    .sort(
+      (a, b) =>
+        b.fit - a.fit ||
+        isPart(a.type) - isPart(b.type) ||
+        (a.type.name ?? "").length - (b.type.name ?? "").length,
+    )
     .map(({ type }) => type);
 }
 

@@ -126,7 +126,7 @@ export default function VersionsPanel({ onClose }: { onClose(): void }) {
                 onClick={() => unpublish.mutate({ workflowId: id })}
                 busy={unpublish.isPending}
               >
-                {t("Take it off the air")}
+                {t("Unpublish")}
               </Button>
             </div>
           </div>

@@ -60,3 +60,38 @@ export function geometry(ports: Ports): Geometry {
 function labelled(list: { name?: string }[]): boolean {
   return list.length > 1 || (list.length === 1 && list[0]?.name !== MAIN);
 }
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** Smaller, and names can not be read. */
+const LEGIBLE = 0.72;
+/** Beside what lies on the canvas at its upper left. */
+const EDGE = { left: 56, top: 68, right: 40, bottom: 40 };
+
+/** How a drawing is first seen: all of it where it can be read so, and otherwise from where it begins. */
+export function opening(nodes: Box[], room: { width: number; height: number }) {
+  const first = nodes.reduce<Box | undefined>((a, b) => (a && a.x <= b.x ? a : b), undefined);
+  if (!first) return { x: 0, y: 0, zoom: 1 };
+  const left = first.x;
+  const top = Math.min(...nodes.map((node) => node.y));
+  const width = Math.max(...nodes.map((node) => node.x + node.width)) - left;
+  const height = Math.max(...nodes.map((node) => node.y + node.height)) - top;
+  const across = room.width - EDGE.left - EDGE.right;
+  const down = room.height - EDGE.top - EDGE.bottom;
+  const zoom = Math.min(1, Math.max(LEGIBLE, Math.min(across / width, down / height)));
+  const spareX = across - width * zoom;
+  const spareY = down - height * zoom;
+  // The beginning stands in the middle of its height, unless that would leave room empty above or below.
+  const middle = (first.y + first.height / 2 - top) * zoom;
+  const y = spareY >= 0 ? spareY / 2 : Math.max(spareY, Math.min(0, down / 2 - middle));
+  return {
+    x: EDGE.left + Math.max(0, spareX / 2) - left * zoom,
+    y: EDGE.top + y - top * zoom,
+    zoom,
+  };
+}

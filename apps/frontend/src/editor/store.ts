@@ -14,7 +14,17 @@ import type {
 import { workflows } from "~/api/contract";
 import { ApiError, call, stream } from "~/api/transport";
 import { apply, type Edit, isEmpty } from "~/model/edits";
-import { type Doc, type Node, nodesOf, type Ports, portsOf, tidied } from "~/model/graph";
+import {
+  connectionsOf,
+  type Doc,
+  MAIN,
+  type Node,
+  named,
+  nodesOf,
+  type Ports,
+  portsOf,
+  tidied,
+} from "~/model/graph";
 import { begin, type History, perform, redo, undo } from "~/model/history";
 import type { Proposal } from "~/model/review";
 import { hasEnded, type NodeState, sameState, statesByNode } from "~/model/runs";
@@ -38,6 +48,8 @@ export interface Editor {
   trouble: unknown;
   readOnly: boolean;
   byId: Map<string, Node>;
+  /** Output ports from which a connection leads, as `node.port`. */
+  used: ReadonlySet<string>;
   types: Map<string, NodeTypeJson>;
   ports: Record<string, NodePortsJson>;
   issues: ValidationIssueJson[];
@@ -81,8 +93,11 @@ export function parkedKey(id: string): string {
   return `draft:${id}`;
 }
 
-function index(doc: Doc): Map<string, Node> {
-  return new Map(nodesOf(doc).map((node) => [node.id, node]));
+function index(doc: Doc): Pick<Editor, "byId" | "used"> {
+  return {
+    byId: new Map(nodesOf(doc).map((node) => [node.id, node])),
+    used: new Set(connectionsOf(doc).map((link) => `${link.fromNode}.${link.fromPort || MAIN}`)),
+  };
 }
 
 function reviewed(review: Review): Doc {
@@ -102,7 +117,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
 
   return createStore<Editor>((set, get) => {
     const changed = (history: History) => {
-      set({ history, shown: history.doc, byId: index(history.doc), saving: "dirty" });
+      set({ history, shown: history.doc, ...index(history.doc), saving: "dirty" });
       clearTimeout(saveTimer);
       clearTimeout(validateTimer);
       saveTimer = setTimeout(() => void get().save(), AUTOSAVE);
@@ -160,7 +175,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
       saving: "saved",
       trouble: undefined,
       readOnly,
-      byId: index(workflow),
+      ...index(workflow),
       types: new Map(types.map((type) => [type.type ?? "", type])),
       ports: {},
       issues: [],
@@ -216,7 +231,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
         set({
           history: begin(doc),
           shown: doc,
-          byId: index(doc),
+          ...index(doc),
           stored: doc,
           etag: doc.etag ?? "",
           saving: "saved",
@@ -228,7 +243,13 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
         const doc = get().history.doc;
         try {
           const answer = await call(workflows.validateWorkflow, { workflow: { ...doc, id: id } });
-          if (get().history.doc === doc) set({ ports: answer.ports ?? {}, issues: answer.issues ?? [] });
+          if (get().history.doc !== doc) return;
+          const issues = (answer.issues ?? []).map((issue) => ({
+            ...issue,
+            message: named(issue.message ?? "", doc),
+            suggestion: named(issue.suggestion ?? "", doc),
+          }));
+          set({ ports: answer.ports ?? {}, issues });
         } catch {
           // Without an answer the drawing keeps the ports and issues that it has.
         }
@@ -302,7 +323,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
       },
       setReview(review) {
         const shown = review ? reviewed(review) : get().history.doc;
-        set({ review, shown, byId: index(shown) });
+        set({ review, shown, ...index(shown) });
       },
     };
   });

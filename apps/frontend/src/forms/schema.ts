@@ -77,20 +77,22 @@ export function kindOf(given: Schema, root: Schema, name = ""): Kind {
     return { kind: "choice", options: schema.enum as string[], labels: labelsOf(schema) };
   if (schema.const !== undefined)
     return { kind: "choice", options: [schema.const as string], labels: labelsOf(schema) };
+  const isSecret = schema.writeOnly === true || schema.format === "password";
   const all = options(schema);
   if (all) return variantsOf(all, schema, root);
   switch (schema.type) {
     case "string":
       return {
         kind: "text",
-        multiline:
-          schema.literal === true ||
-          schema.format === "textarea" ||
-          schema.format === "multiline" ||
-          (typeof schema.maxLength === "number" && schema.maxLength > 4096) ||
-          LONG.test(`${name.replaceAll("_", " ")} ${schema.title ?? ""}`),
+        multiline: isSecret
+          ? /\bPEM\b/.test(String(schema.description ?? ""))
+          : schema.literal === true ||
+            schema.format === "textarea" ||
+            schema.format === "multiline" ||
+            (typeof schema.maxLength === "number" && schema.maxLength > 4096) ||
+            LONG.test(`${name.replaceAll("_", " ")} ${schema.title ?? ""}`),
         format: String(schema.format ?? ""),
-        secret: schema.writeOnly === true || schema.format === "password",
+        secret: isSecret,
         literal: schema.literal === true,
       };
     case "integer":

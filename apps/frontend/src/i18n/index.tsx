@@ -1,13 +1,29 @@
 /** Words. English is the key, so that code reads as the page does; other languages are tables that a test keeps whole. */
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from "react";
+import { type Say, saying } from "./engine";
 
 export type Language = "en" | "zh";
-export type Translate = (text: string, values?: Record<string, string | number>) => string;
+export interface Translate {
+  /** Says what the editor says. */
+  (text: string, values?: Record<string, string | number>): string;
+  /** Says what the engine has said. */
+  say: Say;
+}
 
 type Table = Record<string, string>;
 
-const TABLES: Record<Exclude<Language, "en">, () => Promise<{ default: Table }>> = {
-  zh: () => import("./zh"),
+interface Tables {
+  /** What the editor says. */
+  own: Table;
+  /** What the engine says. */
+  engine: Table;
+}
+
+const TABLES: Record<Exclude<Language, "en">, () => Promise<Tables>> = {
+  zh: async () => {
+    const [own, engine] = await Promise.all([import("./zh"), import("./engine.zh.json")]);
+    return { own: own.default, engine: engine.default };
+  },
 };
 
 /** BCP 47 tags, for pages and for the engine. */
@@ -18,6 +34,13 @@ interface Words {
   tag: string;
   setLanguage(language: Language): void;
   t: Translate;
+}
+
+function speaker(tables: Tables | undefined): Translate {
+  return Object.assign(
+    (text: string, values?: Record<string, string | number>) => translate(tables?.own, text, values),
+    { say: tables ? saying(tables.engine) : (text: string) => text },
+  );
 }
 
 export function translate(
@@ -33,7 +56,7 @@ const Context = createContext<Words>({
   language: "en",
   tag: TAGS.en,
   setLanguage: () => undefined,
-  t: (text, values) => translate(undefined, text, values),
+  t: speaker(undefined),
 });
 
 function initial(): Language {
@@ -43,19 +66,19 @@ function initial(): Language {
 
 export function LanguageProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(initial);
-  const [table, setTable] = useState<Table | undefined>();
+  const [tables, setTables] = useState<Tables | undefined>();
   const [ready, setReady] = useState(language === "en");
   useEffect(() => {
     let current = true;
     document.documentElement.lang = TAGS[language];
     localStorage.setItem("language", language);
     if (language === "en") {
-      setTable(undefined);
+      setTables(undefined);
       setReady(true);
     } else
       void TABLES[language]().then((loaded) => {
         if (!current) return;
-        setTable(loaded.default);
+        setTables(loaded);
         setReady(true);
       });
     return () => {
@@ -67,9 +90,9 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
       language,
       tag: TAGS[language],
       setLanguage,
-      t: (text, values) => translate(table, text, values),
+      t: speaker(tables),
     }),
-    [language, table],
+    [language, tables],
   );
   return <Context value={words}>{ready ? children : null}</Context>;
 }

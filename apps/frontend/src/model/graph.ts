@@ -167,3 +167,15 @@ export function tidied(doc: Doc): Doc {
   }
   return made;
 }
+
+/** What the engine says of nodes by their ids, with the names that people gave them. */
+export function named(text: string, doc: Doc): string {
+  return nodesOf(doc).reduce((said, node) => {
+    if (!node.name || node.name === node.id || !said.includes(node.id)) return said;
+    const id = node.id.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return said
+      .replaceAll(`'${node.id}'`, `'${node.name}'`)
+      .replace(new RegExp(`^${id}(?= needs | \\()`), node.name)
+      .replace(new RegExp(`(?<=^|\\s)${id}(?=\\.\\w)`, "g"), node.name);
+  }, text);
+}

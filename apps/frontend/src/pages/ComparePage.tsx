@@ -7,8 +7,9 @@ import { RUN_LABELS, RunMark, StatusBadge } from "~/editor/looks";
 import { useWords } from "~/i18n";
 import { differences } from "~/model/review";
 import { duration, itemsOf, lookOf, spoken } from "~/model/runs";
-import { Badge, Button, Loading, Problem, Switch } from "~/ui";
+import { Badge, Button, Loading, Switch } from "~/ui";
 import { moment } from "./format";
+import { NoPage } from "./NoPage";
 import { useExecution } from "./useExecution";
 
 export default function ComparePage() {
@@ -20,12 +21,8 @@ export default function ComparePage() {
   const [only, setOnly] = useState(false);
   const [open, setOpen] = useState<string>();
   const error = a.error ?? b.error;
-  if (error)
-    return (
-      <div className="page">
-        <Problem error={error} />
-      </div>
-    );
+  if (error || !params.get("a") || !params.get("b"))
+    return <NoPage error={error} back={{ href: "/executions", label: t("All executions") }} />;
   if (!a.execution || !b.execution) return <Loading />;
   const byAddress = (runs: NodeRunJson[]) => new Map(runs.map((run) => [run.address ?? "", run]));
   const left = byAddress(a.runs);

@@ -26,8 +26,8 @@ export default function CredentialsPage() {
   const test = useChange(integrations.testCredential, ["ListCredentials"], {
     done: (answer) =>
       answer.success
-        ? toast("green", t("It works"), { text: answer.message ?? "" })
-        : toast("red", t("It was refused"), { text: answer.failure?.message ?? answer.message ?? "" }),
+        ? toast("green", t("It works"), { text: t.say(answer.message ?? "") })
+        : toast("red", t("It was refused"), { text: t.say(answer.failure?.message ?? answer.message ?? "") }),
   });
   const connected = async (credential: CredentialJson) => {
     try {

@@ -157,8 +157,8 @@ export default function ExecutionsPage() {
                       </span>
                     </div>
                     {execution.failure?.message ? (
-                      <div className="failed small clip" title={execution.failure.message}>
-                        {execution.failure.message}
+                      <div className="failed small clip" title={t.say(execution.failure.message)}>
+                        {t.say(execution.failure.message)}
                       </div>
                     ) : null}
                   </td>

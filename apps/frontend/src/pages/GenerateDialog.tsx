@@ -89,13 +89,13 @@ export function GenerateDialog({ onClose }: { onClose(): void }) {
       {drawn
         ? (generate.data?.issues ?? []).map((issue, index) => (
             <Notice key={index} tone="amber">
-              {issue.message}
-              {issue.suggestion ? ` — ${issue.suggestion}` : ""}
+              {t.say(issue.message ?? "")}
+              {issue.suggestion ? ` — ${t.say(issue.suggestion)}` : ""}
             </Notice>
           ))
         : null}
       {generate.data && !drawn && questions.length === 0 ? (
-        <Notice tone="amber">{generate.data.message}</Notice>
+        <Notice tone="amber">{t.say(generate.data.message ?? "")}</Notice>
       ) : null}
       {(generate.error ?? keep.error) ? <Problem error={generate.error ?? keep.error} /> : null}
     </Dialog>

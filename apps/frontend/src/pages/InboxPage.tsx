@@ -23,6 +23,7 @@ import {
 } from "~/ui";
 import { ago, moment } from "./format";
 import { Markdown } from "./Markdown";
+import { NoPage } from "./NoPage";
 import "./pages.css";
 
 const KINDS: Partial<Record<TaskKindJson, string>> = {
@@ -124,11 +125,13 @@ function TaskView({ id, onBack }: { id: string; onBack(): void }) {
   const { t, language } = useWords();
   const found = useCall(triggers.getTask, { taskId: id }, { every: 8000 });
   if (found.isPending) return <Loading />;
-  if (found.error || !found.data?.task)
+  if (!found.data?.task)
     return (
-      <div style={{ padding: 20 }}>
-        <Problem error={found.error ?? new Error(t("There is no such task."))} />
-      </div>
+      <NoPage
+        error={found.error}
+        retry={() => void found.refetch()}
+        back={{ href: "/inbox", label: t("Back to the list") }}
+      />
     );
   const task = found.data.task;
   const status = STATUS[task.status ?? "TASK_STATUS_OPEN"];

@@ -6,8 +6,9 @@ import type { ConnectionJson, NodeJson } from "~/api/contract";
 import { workflows } from "~/api/contract";
 import { useChange } from "~/api/hooks";
 import { NodeIcon } from "~/editor/looks";
+import { labelOf } from "~/forms/schema";
 import { useT } from "~/i18n";
-import { Badge, Button, Dialog, Empty, Input, Problem } from "~/ui";
+import { Badge, Button, Dialog, Empty, Field, Input, Problem } from "~/ui";
 import { NodeList } from "./NodeList";
 import "./pages.css";
 
@@ -29,14 +30,9 @@ const ALL = Object.values(FILES).sort((a, b) => a.name.localeCompare(b.name));
 
 export default function TemplatesPage() {
   const t = useT();
-  const [, go] = useLocation();
   const [query, setQuery] = useState("");
   const [tag, setTag] = useState("");
   const [open, setOpen] = useState<Template>();
-  const take = useChange(workflows.importWorkflow, ["ListWorkflows"], {
-    quiet: true,
-    done: (answer) => go(`/workflows/${answer.workflow?.id}`),
-  });
   const tags = useMemo(() => [...new Set(ALL.flatMap((each) => each.tags))].sort(), []);
   const wanted = query.toLowerCase();
   const shown = ALL.filter(
@@ -51,7 +47,7 @@ export default function TemplatesPage() {
       <header className="pagehead">
         <div>
           <h1>{t("Templates")}</h1>
-          <p>{t("Take one, fill in the addresses under its constants, run it.")}</p>
+          <p>{t("Take one, fill in your addresses, run it.")}</p>
         </div>
       </header>
       <div className="toolbar">
@@ -86,44 +82,78 @@ export default function TemplatesPage() {
           </button>
         ))}
       </div>
-      {open ? (
-        <Dialog
-          open
-          onClose={() => setOpen(undefined)}
-          title={t(open.name)}
-          hint={t(open.description)}
-          footer={
-            <>
-              <Button onClick={() => setOpen(undefined)}>{t("Cancel")}</Button>
-              <Button
-                look="primary"
-                busy={take.isPending}
-                onClick={() =>
-                  take.mutate({
-                    content: JSON.stringify({
-                      ...open,
-                      name: t(open.name),
-                      description: t(open.description),
-                    }),
-                    format: "WORKFLOW_FORMAT_JSON",
-                  })
-                }
-              >
-                {t("Use this template")}
-              </Button>
-            </>
-          }
-        >
-          <NodeList nodes={open.nodes} />
-          {open.vars ? (
-            <p className="soft small">
-              {t("To fill in under its constants: {names}", { names: Object.keys(open.vars).join(", ") })}
-            </p>
-          ) : null}
-          {take.error ? <Problem error={take.error} /> : null}
-        </Dialog>
-      ) : null}
+      {open ? <TemplateDialog template={open} onClose={() => setOpen(undefined)} /> : null}
     </div>
+  );
+}
+
+/** What a template does, and what it has to be told before it can do so. */
+function TemplateDialog({ template, onClose }: { template: Template; onClose(): void }) {
+  const t = useT();
+  const [, go] = useLocation();
+  const [vars, setVars] = useState(template.vars ?? {});
+  const take = useChange(workflows.importWorkflow, ["ListWorkflows"], {
+    quiet: true,
+    done: (answer) => go(`/workflows/${answer.workflow?.id}`),
+  });
+  const asked = Object.entries(template.vars ?? {}).filter(([, value]) => typeof value !== "object");
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={t(template.name)}
+      hint={t(template.description)}
+      footer={
+        <>
+          <Button onClick={onClose}>{t("Cancel")}</Button>
+          <Button
+            look="primary"
+            busy={take.isPending}
+            onClick={() =>
+              take.mutate({
+                content: JSON.stringify({
+                  ...template,
+                  name: t(template.name),
+                  description: t(template.description),
+                  ...(template.vars ? { vars } : {}),
+                }),
+                format: "WORKFLOW_FORMAT_JSON",
+              })
+            }
+          >
+            {t("Use this template")}
+          </Button>
+        </>
+      }
+    >
+      <NodeList nodes={template.nodes} />
+      {asked.length > 0 ? (
+        <p className="soft small">{t("Its constants; they can be changed later.")}</p>
+      ) : null}
+      {asked.map(([name, first]) => (
+        <Field
+          key={name}
+          label={labelOf(name)}
+          beside={name.includes("_") ? <code className="soft small">{name}</code> : null}
+        >
+          {(id) => (
+            <Input
+              id={id}
+              type={typeof first === "number" ? "number" : "text"}
+              step="any"
+              value={String(vars[name])}
+              onChange={(event) =>
+                setVars({
+                  ...vars,
+                  [name]: typeof first === "number" ? Number(event.target.value) : event.target.value,
+                })
+              }
+            />
+          )}
+        </Field>
+      ))}
+      {take.error ? <Problem error={take.error} /> : null}
+    </Dialog>
   );
 }
 

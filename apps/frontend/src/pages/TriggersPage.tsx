@@ -234,7 +234,7 @@ function TriggerDialog({
                           {t(DECISIONS[event.decision ?? "TRIGGER_DECISION_FAILED"]?.label ?? "")}
                         </Badge>
                       </td>
-                      <td className="soft small">{event.detail}</td>
+                      <td className="soft small">{t.say(event.detail ?? "")}</td>
                       <td className="num">
                         {event.executionId ? (
                           <Link className="link" href={`/executions/${event.executionId}`}>

@@ -1,15 +1,5 @@
 /** All workflows. */
-import {
-  Copy,
-  Download,
-  FileUp,
-  MoreHorizontal,
-  Plus,
-  Search,
-  Sparkles,
-  Trash2,
-  Workflow,
-} from "lucide-react";
+import { Copy, Download, FileUp, MoreHorizontal, Plus, Search, Sparkles, Trash2 } from "lucide-react";
 import { lazy, Suspense, useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type WorkflowJson, workflows } from "~/api/contract";
@@ -17,6 +7,7 @@ import { useCall, useChange } from "~/api/hooks";
 import { call } from "~/api/transport";
 import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
+import { FirstWorkflow } from "./FirstWorkflow";
 import { ago, moment } from "./format";
 
 const GenerateDialog = lazy(() =>
@@ -35,6 +26,7 @@ export function WorkflowsPage() {
   const wanted = useDeferredValue(query);
   const list = useCall(workflows.listWorkflows, { query: wanted, limit: count }, { keep: true });
   const found = list.data?.workflows ?? [];
+  const isNew = list.data !== undefined && found.length === 0 && wanted === "";
   const create = useChange(workflows.createWorkflow, ["ListWorkflows"], {
     done: (answer) => go(`/workflows/${answer.workflow?.id}`),
   });
@@ -52,7 +44,7 @@ export function WorkflowsPage() {
       const remarks = answer.report?.length ?? 0;
       if (remarks)
         toast("amber", t("Imported with {count} remarks", { count: remarks }), {
-          text: answer.report?.[0]?.message ?? "",
+          text: t.say(answer.report?.[0]?.message ?? ""),
         });
       go(`/workflows/${answer.workflow?.id}`);
     } catch (error) {
@@ -109,7 +101,7 @@ export function WorkflowsPage() {
           </Button>
         </div>
       </header>
-      <div className="toolbar">
+      <div className="toolbar" hidden={isNew}>
         <div className="searchfield">
           <Search aria-hidden />
           <Input
@@ -121,7 +113,15 @@ export function WorkflowsPage() {
           />
         </div>
       </div>
-      <div className="card listcard">
+      {isNew ? (
+        <FirstWorkflow
+          onTemplate={() => go("/templates")}
+          onDraw={() => setCreating(true)}
+          onDescribe={() => setGenerating(true)}
+          onImport={() => file.current?.click()}
+        />
+      ) : null}
+      <div className="card listcard" hidden={isNew}>
         {list.isPending ? <Loading /> : null}
         {list.error ? (
           <div style={{ padding: 16 }}>
@@ -129,27 +129,9 @@ export function WorkflowsPage() {
           </div>
         ) : null}
         {list.data && found.length === 0 ? (
-          query ? (
-            <Empty icon={Search} title={t("Nothing found")}>
-              {t("No workflow has this in its name or description.")}
-            </Empty>
-          ) : (
-            <Empty
-              icon={Workflow}
-              title={t("Your first workflow")}
-              actions={
-                <>
-                  <Button look="primary" onClick={() => setCreating(true)}>
-                    <Plus />
-                    {t("New workflow")}
-                  </Button>
-                  <Button onClick={() => go("/templates")}>{t("Browse templates")}</Button>
-                </>
-              }
-            >
-              {t("Draw it from nodes, start from a template, or describe it in your own words.")}
-            </Empty>
-          )
+          <Empty icon={Search} title={t("Nothing found")}>
+            {t("No workflow has this in its name or description.")}
+          </Empty>
         ) : null}
         {found.length > 0 ? (
           <table className="table">

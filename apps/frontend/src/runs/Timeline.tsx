@@ -59,7 +59,7 @@ export function Timeline({
               className="who"
               aria-current={chosen === run.address}
               onClick={() => onChoose(run)}
-              title={run.failure?.message}
+              title={t.say(run.failure?.message ?? "") || undefined}
             >
               <RunMark look={look} />
               <span className="clip">

@@ -22,7 +22,7 @@ import {
 } from "react";
 import { create } from "zustand";
 import { ApiError } from "~/api/transport";
-import { useT } from "~/i18n";
+import { type Translate, useT } from "~/i18n";
 import "./ui.css";
 
 export type Tone = "green" | "red" | "amber" | "blue" | "accent" | "grey";
@@ -410,16 +410,20 @@ export function Empty({
   title,
   children,
   actions,
+  whole = false,
 }: {
   icon: ComponentType;
   title: string;
   children?: ReactNode;
   actions?: ReactNode;
+  /** It is all there is on the page, so its title is the page's. */
+  whole?: boolean;
 }) {
+  const Title = whole ? "h1" : "h2";
   return (
     <div className="empty">
       <Icon />
-      <h2>{title}</h2>
+      <Title>{title}</Title>
       {children ? <p>{children}</p> : null}
       {actions ? <div className="row wrap">{actions}</div> : null}
     </div>
@@ -459,7 +463,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
           <ul style={{ margin: 0, paddingLeft: 16 }}>
             {error.violations.map((each) => (
               <li key={each.field + each.description}>
-                <code>{each.field}</code> {each.description}
+                <code>{each.field}</code> {t.say(each.description)}
               </li>
             ))}
           </ul>
@@ -476,9 +480,9 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
   );
 }
 
-export function messageOf(error: unknown, t: (text: string) => string): string {
+export function messageOf(error: unknown, t: Translate): string {
   if (error instanceof ApiError)
-    return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : error.message;
+    return error.reason === "UNREACHABLE" ? t("The engine can not be reached.") : t.say(error.message);
   return error instanceof Error ? error.message : String(error);
 }
 

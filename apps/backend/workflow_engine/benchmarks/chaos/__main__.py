@@ -29,7 +29,7 @@ Kind = Callable[[Path, int, int], Report | deliveries.Report]
 KILLS, DELIVERIES, ROUNDS = 200, 100, 20
 SMALL = Load(callers=4, pause=0.3)
 """What a small disk has room for."""
-WIDE = Load(callers=40, pause=0.5, at_least=5_000)
+WIDE = Load(callers=40, pause=0.5, at_least=5_000, stay=10)
 """What two replicas and three workers beside their Temporal and PostgreSQL can do on a small machine."""
 
 

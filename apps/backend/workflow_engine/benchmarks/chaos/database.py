@@ -23,6 +23,7 @@ class Database:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self.url = server.uri.replace("postgresql://", "postgresql+psycopg://", 1)
+        self.folder = server.folder
 
     def swallow_answers(self) -> None:
         """From now on commits are stored, and nobody is told so: they wait for a standby that does not exist."""
@@ -39,11 +40,11 @@ class Database:
             _await_end(process)
         # While nobody has reaped it, the next one would think that it still runs.
         for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (self._server.folder / lock).unlink(missing_ok=True)
+            (self.folder / lock).unlink(missing_ok=True)
 
     def start(self) -> None:
         """Starts it, as it was before anything was done to it."""
-        (self._server.folder / "postgresql.auto.conf").write_text("")
+        (self.folder / "postgresql.auto.conf").write_text("")
         deadline = time.monotonic() + COME_BACK
         while not self._server.start():
             if time.monotonic() > deadline:

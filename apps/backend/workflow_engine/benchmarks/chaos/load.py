@@ -29,6 +29,8 @@ class Load:
     """Seconds that a caller waits at most before its next execution."""
     at_least: int = 0
     """Executions that have to be acknowledged before the blows end, however many those become."""
+    stay: float = 0.0
+    """Seconds that a caller waits at most for the end of what it started: the blows meet all of it, not a queue."""
 
 
 @dataclass
@@ -146,10 +148,20 @@ async def run(
                     if response.execution_id in report.acknowledged:
                         report.faults.append(f"{response.execution_id} was acknowledged for two keys")
                     report.acknowledged[response.execution_id] = name
+                    if load.stay:
+                        await _stay(client, response.execution_id, load.stay)
                     break
             await _pause(stop, draw.uniform(0, load.pause))
 
     await asyncio.gather(*(caller(number) for number in range(load.callers)))
+
+
+async def _stay(client: Client, execution_id: str, seconds: float) -> None:
+    request = ex.WaitExecutionRequest(execution_id=execution_id)
+    request.timeout.FromMilliseconds(round(seconds * 1000))
+    # The server may die meanwhile; that it has not ended is found out when everything is settled.
+    with suppress(grpc.aio.AioRpcError):
+        await client.stub.WaitExecution(request, timeout=seconds + 1)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.serving import serving
 from workflow_engine import server
 from workflow_engine.core.config import Settings
+from workflow_engine.server.refusal import RefusedToStart
 
 
 async def test_the_server_answers_over_http_beside_grpc(sqlite_url: str, tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ async def test_a_port_that_is_taken_is_said_and_nothing_stays_behind(sqlite_url:
         port = int(first.http.rpartition(":")[2])
         other = Settings(_env_file=None, database_url="", data_dir=tmp_path / "second", grpc_port=0, http_port=port)
         (tmp_path / "second").mkdir()
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(RefusedToStart, match=f"HTTP_PORT={port} .* is taken"):
             await server.start(other)
 
     # The database of the one that did not start is free again.
@@ -34,5 +35,5 @@ async def test_a_port_that_is_taken_is_said_and_nothing_stays_behind(sqlite_url:
 
 
 def test_http_is_not_opened_to_the_network_without_a_word(tmp_path: Path) -> None:
-    with pytest.raises(server.RefusedToStart, match="HTTP_HOST"):
+    with pytest.raises(RefusedToStart, match="HTTP_HOST"):
         server.check_host(Settings(_env_file=None, http_host="0.0.0.0", data_dir=tmp_path))

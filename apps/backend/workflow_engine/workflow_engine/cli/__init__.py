@@ -61,8 +61,9 @@ def main() -> None:
         sys.exit(1)
     except ValidationError as error:
         # Only Settings are validated on the way here: their names are those of the environment, in lower case.
-        wrong = [f"{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
-        complain("the settings are wrong", wrong, "they come from the environment and from .env")
+        from workflow_engine.core.config import wrong
+
+        complain("the settings are wrong", wrong(error), "they come from the environment and from .env")
         sys.exit(1)
     except (ValueError, OSError) as error:
         complain(str(error))

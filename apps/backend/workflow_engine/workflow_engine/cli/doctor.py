@@ -77,16 +77,16 @@ def _python() -> Iterator[Finding]:
 def _settings() -> Iterator[Finding]:
     from pydantic import ValidationError
 
-    from workflow_engine.core.config import Settings
+    from workflow_engine.core.config import ENV_FILES, Settings, wrong
 
     try:
         settings = Settings()
     except ValidationError as error:
-        for each in error.errors():
-            yield Finding("settings", f"{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}", is_wrong=True)
+        for each in wrong(error):
+            yield Finding("settings", each, is_wrong=True)
         return
-    source = "the environment and .env" if Path(".env").is_file() else "the environment"
-    yield Finding("settings", f"from {source}; runtime {settings.engine_runtime}")
+    read = dict.fromkeys(str(each.resolve()) for each in ENV_FILES if each.is_file())
+    yield Finding("settings", f"from {' and '.join(['the environment', *read])}; runtime {settings.engine_runtime}")
     if settings.tls_cert_file is not None:
         from datetime import UTC, datetime
 
@@ -126,11 +126,11 @@ def _database() -> Iterator[Finding]:
     from workflow_engine.core.config import Settings
     from workflow_engine.models import accounts
     from workflow_engine.models.database import connect
-    from workflow_engine.models.migrate import config
+    from workflow_engine.models.migrate import config, shown
 
     url = Settings().sqlalchemy_url
     engine = connect(url)
-    shown = engine.url.render_as_string(hide_password=True)
+    named = shown(engine.url)
     try:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
@@ -141,17 +141,17 @@ def _database() -> Iterator[Finding]:
             )
     except SQLAlchemyError as error:
         first = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        yield Finding("database", f"{shown}: {first}", is_wrong=True, hint="check DATABASE_URL, and that it runs")
+        yield Finding("database", f"{named}: {first}", is_wrong=True, hint="check DATABASE_URL, and that it runs")
         return
     finally:
         engine.dispose()
     head = ScriptDirectory.from_config(config(url)).get_current_head()
     if current == head:
-        yield Finding("database", f"{shown}, at the newest migration ({head})")
+        yield Finding("database", f"{named}, at the newest migration ({head})")
     else:
         yield Finding(
             "database",
-            f"{shown} is at migration {current or 'none'}, the newest is {head}",
+            f"{named} is at migration {current or 'none'}, the newest is {head}",
             is_warning=True,
             hint="`workflow-engine serve` and `make db-upgrade` bring it there",
         )
@@ -167,7 +167,7 @@ def _database() -> Iterator[Finding]:
             "none: whoever reaches the server may do everything",
             is_wrong=not is_local and not settings.allow_unauthenticated,
             is_warning=not is_local,
-            hint="" if is_local else "`workflow-engine users create --admin` makes the first",
+            hint="" if is_local else "`workflow-engine users create you@example.com --admin` makes the first",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workflow_engine.cli.output import complain
 from workflow_engine.core import interpreter
 from workflow_engine.core.config import Settings
 from workflow_engine.core.logging import configure
@@ -47,14 +48,18 @@ def worker(
 
 def _serve(log_level: str | None) -> None:
     from workflow_engine import server
+    from workflow_engine.models.migrate import NewerSchema
+    from workflow_engine.models.writes import StoreUnavailable
+    from workflow_engine.server.refusal import RefusedToStart
 
     settings = Settings()
     configure(log_level or settings.log_level)
     interpreter.tune()
     try:
         _run(server.serve(settings))
-    except server.RefusedToStart as refused:
-        raise SystemExit(str(refused)) from None
+    except (RefusedToStart, StoreUnavailable, NewerSchema) as refused:
+        complain(str(refused))
+        raise SystemExit(1) from None
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -1,16 +1,22 @@
-"""Settings, from the environment or a `.env` file in the working directory."""
+"""Settings, from the environment, or a `.env` file in the working directory or the checkout's own folder."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parents[2]
 """The project's folder, when we run from a checkout."""
+
+
+ENV_FILES = (BACKEND / ".env", Path(".env"))
+"""Where settings are read from besides the environment; what the second says goes before the first. The checkout's own
+is read wherever a command is started, so that all of them find the same database."""
 
 
 def default_data_dir() -> Path:
@@ -23,7 +29,7 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """Everything that can be set. Names are those of the environment variables, in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(env_file=ENV_FILES, extra="ignore", use_attribute_docstrings=True)
 
     database_url: str = Field(default="", repr=False)
     """`postgresql://user:password@host:5432/name`. Empty for SQLite in `data_dir`."""
@@ -138,7 +144,7 @@ class Settings(BaseSettings):
     blobs_access_key: str = ""
     """Empty to use what the AWS tools would: the environment, ~/.aws, the machine's role."""
     blobs_secret_key: SecretStr = SecretStr("")
-    mcp_servers: dict[str, list[str]] = {}
+    mcp_servers: Annotated[dict[str, list[str]], NoDecode] = {}
     """MCP servers that tool.mcp may start on this machine, as JSON: `{"files": ["mcp-files", "/srv/files"]}`. They run
     as the engine's own user, with none of its settings."""
     retention_max_age_days: float = Field(default=90, ge=0, le=3650)
@@ -153,10 +159,31 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("egress_allow", "cors_origins", "trusted_proxies", mode="before")
+    @field_validator("egress_allow", "execute_allow", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("tls_cert_file", "tls_key_file", "tls_client_ca_file", "files_root", "metrics_port", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        # `NAME=` in a .env file or a compose.yaml; an empty path would be the working directory.
+        return None if value == "" else value
+
+    @field_validator("mcp_servers", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f'is no JSON ({error}); {{"files": ["mcp-files", "/srv/files"]}} is') from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")):
+            raise ValueError("is none of postgresql://user:password@host:5432/name and sqlite:////path/to/file.db")
+        return value
 
     @model_validator(mode="after")
     def _temporal_needs_postgresql(self) -> Settings:
@@ -191,6 +218,14 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The database, as SQLAlchemy names it."""
         return sqlalchemy_url(self.database_url, self.data_dir)
+
+
+def wrong(error: ValidationError) -> list[str]:
+    """Each setting that is wrong: `NAME: what is wrong with it`, as the environment names it."""
+    told = (
+        (".".join(map(str, each["loc"])).upper(), each["msg"].removeprefix("Value error, ")) for each in error.errors()
+    )
+    return [f"{name}: {message}" if name else message for name, message in told]
 
 
 def sqlalchemy_url(url: str, data_dir: Path) -> str:

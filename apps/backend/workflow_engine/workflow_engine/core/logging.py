@@ -48,6 +48,9 @@ def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # What they tell besides trouble, we tell ourselves, once.
+    for name in ("alembic", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

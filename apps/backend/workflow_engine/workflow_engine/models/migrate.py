@@ -5,6 +5,8 @@ revision MESSAGE | reset`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -12,11 +14,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from pydantic import ValidationError
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
-from workflow_engine.core.config import BACKEND, Settings
+from workflow_engine.core.config import BACKEND, Settings, wrong
+from workflow_engine.core.logging import get_logger
 from workflow_engine.models import (  # noqa: F401  (they register their tables)
     account,
     credential,
@@ -29,6 +33,7 @@ from workflow_engine.models import (  # noqa: F401  (they register their tables)
 from workflow_engine.models.database import Base, connect
 from workflow_engine.models.writes import StoreUnavailable
 
+log = get_logger(__name__)
 PACKAGED = Path(__file__).resolve().parent.parent / "database"
 """Where a wheel has the migrations; a checkout has them in database/ beside the package."""
 
@@ -45,12 +50,31 @@ def config(url: str) -> Config:
     return made
 
 
+@contextmanager
+def _reached(url: URL) -> Iterator[None]:
+    """Raises StoreUnavailable for a database that does not answer."""
+    try:
+        yield
+    except OperationalError as error:
+        # What follows the first line is advice for whoever set the server up.
+        first = str(error.orig).strip().partition("\n")[0]
+        raise StoreUnavailable(
+            f"the database {shown(url)} can not be reached: {first}. Check DATABASE_URL and that its server "
+            "runs; `make db-init` creates a database that does not exist yet"
+        ) from error
+
+
+def shown(url: URL) -> str:
+    """A database as people name it, without its password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
 def init(url: str) -> None:
-    """Creates the database itself, where that is needed, and its tables."""
+    """Creates the database itself, where that is needed, and its tables. Raises as `upgrade` does."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql" and parsed.database:
         server = connect(parsed.set(database="postgres").render_as_string(hide_password=False))
-        with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with _reached(server.url), server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             found = connection.execute(
                 text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": parsed.database}
             ).first()
@@ -71,13 +95,8 @@ def upgrade(url: str) -> None:
     script = ScriptDirectory.from_config(settings)
     engine = connect(url)
     try:
-        with engine.connect() as connection:
+        with _reached(engine.url), engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
-        raise StoreUnavailable(
-            f"the database {engine.url.render_as_string(hide_password=True)} can not be reached: "
-            f"{str(error.orig).strip()}. Check DATABASE_URL, and create the database with `make db-init`"
-        ) from error
     finally:
         engine.dispose()
     if current == script.get_current_head():
@@ -91,12 +110,13 @@ def upgrade(url: str) -> None:
             "run the release that migrated it, or a newer one"
         ) from error
     command.upgrade(settings, "head")
+    log.info("migrated", revision=script.get_current_head(), before=current)
 
 
 def reset(url: str) -> None:
-    """Drops every table and creates them anew."""
+    """Drops every table and creates them anew. Raises as `upgrade` does."""
     engine = connect(url)
-    with engine.begin() as connection:
+    with _reached(engine.url), engine.begin() as connection:
         Base.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
     engine.dispose()
@@ -104,26 +124,36 @@ def reset(url: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    url = Settings().sqlalchemy_url
     try:
+        url = Settings().sqlalchemy_url
         match arguments:
             case ["init"]:
                 init(url)
+                _tell(url, "is there, with all tables")
             case ["upgrade"]:
                 upgrade(url)
             case ["downgrade", revision]:
                 command.downgrade(config(url), revision)
             case ["revision", message]:
-                command.revision(config(url), message, autogenerate=True)
+                with _reached(make_url(url)):
+                    command.revision(config(url), message, autogenerate=True)
             case ["reset"]:
                 reset(url)
+                _tell(url, "is empty")
             case _:
                 sys.stderr.write(f"{__doc__}\n")
                 return 2
     except (StoreUnavailable, NewerSchema) as failure:
-        sys.stderr.write(f"{failure}\n")
+        sys.stderr.write(f"error: {failure}\n")
+        return 1
+    except ValidationError as failure:
+        sys.stderr.write("error: the settings are wrong\n" + "".join(f"  {each}\n" for each in wrong(failure)))
         return 1
     return 0
+
+
+def _tell(url: str, how: str) -> None:
+    sys.stdout.write(f"the database {shown(make_url(url))} {how}\n")
 
 
 if __name__ == "__main__":

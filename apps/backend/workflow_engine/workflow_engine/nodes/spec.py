@@ -370,6 +370,8 @@ def problem(error: Any, value: Any = None) -> ParameterProblem:
             return ParameterProblem(place, f"{place} is required", code="MISSING_PARAMETER")
         case "extra_forbidden":
             return ParameterProblem(place, f"there is no parameter {place!r}", "remove it", "UNKNOWN_PARAMETER")
+        case "string_too_short" if error["ctx"]["min_length"] == 1:
+            return ParameterProblem(place, f"{place or 'parameters'}: must not be empty")
         case _:
             return ParameterProblem(place, f"{place or 'parameters'}: {error['msg']}")
 

@@ -24,6 +24,7 @@ from workflow_engine.runtime.retention import Policy, Retention
 from workflow_engine.server.front import front, links_of
 from workflow_engine.server.grpc_edge import GrpcServer
 from workflow_engine.server.http_edge import http_server
+from workflow_engine.server.refusal import RefusedToStart, try_to_listen
 from workflow_engine.services.access.audit import Audit
 from workflow_engine.services.access.door import Door
 from workflow_engine.services.access.first import first_admin
@@ -50,18 +51,17 @@ class Server:
         await self.stack.aclose()
 
 
-class RefusedToStart(Exception):
-    """The settings would start a server that is not safe."""
-
-
 def check_host(settings: Settings) -> None:
     """Raises RefusedToStart for a server without users that anyone on the network could reach."""
     for name, host in (("GRPC_HOST", settings.grpc_host), ("HTTP_HOST", settings.http_host)):
         if not _is_loopback(host) and not settings.allow_unauthenticated:
             raise RefusedToStart(
-                f"{name}={host} is open to the network, but no authentication is set up. Make a first user with "
-                "`workflow-engine users create --admin`, or use 127.0.0.1, or say ALLOW_UNAUTHENTICATED=true where a "
-                "proxy or the network protects the port."
+                f"{name}={host} is open to the network, and there are no users yet, so whoever reaches it could do "
+                "everything. In the environment or in .env, set one of\n"
+                f"  {name}=127.0.0.1\n      to serve this machine alone\n"
+                "  ADMIN_EMAIL=you@example.com and ADMIN_PASSWORD=...\n      to make the first user, as "
+                "`workflow-engine users create you@example.com --admin` does\n"
+                "  ALLOW_UNAUTHENTICATED=true\n      where a proxy or a firewall protects the port"
             )
 
 
@@ -72,6 +72,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _reached_at(host: str) -> str:
+    """How a URL names a host that is listened on; "every address" is none that a browser could go to."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (nothing is bound here)
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
 
 
 async def start(
@@ -92,13 +99,14 @@ async def start(
     async with AsyncExitStack() as stack:
         store = await open_store(settings, stack)
         door = Door(store, clock, settings)
-        if not settings.names_first_admin and not await door.is_required():
+        is_open = not settings.names_first_admin and not await door.is_required()
+        if is_open:
             check_host(settings)
         there = world(settings, store, registry, clock, stack)
 
         def public_url() -> str:
             scheme = "https" if settings.tls_cert_file else "http"
-            return settings.public_url.rstrip("/") or f"{scheme}://{settings.http_host}:{http.port}"
+            return settings.public_url.rstrip("/") or f"{scheme}://{_reached_at(settings.http_host)}:{http.port}"
 
         links = links_of(there, public_url)
         on_temporal = settings.engine_runtime == "temporal"
@@ -123,6 +131,8 @@ async def start(
         await audit.prune(settings.audit_days)
         triggers = _triggers(there, runtime)
         services = front(there, runtime, triggers, door, audit, links, public_url)
+        try_to_listen("GRPC", settings.grpc_host, settings.grpc_port)
+        try_to_listen("HTTP", settings.http_host, settings.http_port)
         rpc, http = GrpcServer(services), http_server(services, stack)
 
         await runtime.open()
@@ -142,6 +152,12 @@ async def start(
         stack.push_async_callback(notifier.close)
         await rpc.ready()
         stack.push_async_callback(rpc.leaving)
+        if is_open and not (_is_loopback(settings.grpc_host) and _is_loopback(settings.http_host)):
+            log.warning(
+                "open_to_everybody",
+                reason="ALLOW_UNAUTHENTICATED=true: whoever reaches these ports may do everything",
+                hint="set ADMIN_EMAIL and ADMIN_PASSWORD, or publish the ports on 127.0.0.1 alone",
+            )
         log.info("serving", grpc=f"{settings.grpc_host}:{rpc.port}", http=public_url(), database=store.description)
         return Server(settings, runtime, store, rpc.port, http.port, stack.pop_all())
 
