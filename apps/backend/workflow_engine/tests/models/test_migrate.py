@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
 
 from workflow_engine.models.database import Base, connect
-from workflow_engine.models.migrate import NewerSchema, config, init, reset, upgrade
+from workflow_engine.models.migrate import NewerSchema, config, init, reset, revise, upgrade
 from workflow_engine.models.store import Store, StoreUnavailable
 
 BACKEND = Path(__file__).parents[2]
@@ -40,6 +41,37 @@ def test_the_migrations_make_what_the_models_say(empty_url: str) -> None:
 
     command.check(config(empty_url))  # raises when a migration is missing
     assert tables(empty_url) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_where_the_models_ask_for_nothing_no_migration_is_written(
+    empty_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrade(empty_url)
+    written = set((BACKEND / "database" / "versions").iterdir())
+
+    revise(empty_url, "nothing")
+
+    assert "nothing to migrate" in capsys.readouterr().out
+    assert set((BACKEND / "database" / "versions").iterdir()) == written
+
+
+def test_a_database_without_an_encoding_of_its_own_is_good_enough(empty_postgres_url: str) -> None:
+    """A server that was set up without a locale, as in many containers, makes such."""
+    url = make_url(empty_postgres_url)
+    made = create_engine(url, isolation_level="AUTOCOMMIT")
+    with made.connect() as connection:
+        connection.execute(text("CREATE DATABASE bare ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    bare = url.set(database="bare").render_as_string(hide_password=False)
+
+    upgrade(bare)
+
+    engine = connect(bare)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT :said"), {"said": "工作流"}).scalar() == "工作流"
+    engine.dispose()
+    with made.connect() as connection:
+        connection.execute(text("DROP DATABASE bare"))
+    made.dispose()
 
 
 def test_sqlite_has_the_very_tables_of_the_models(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ WORKFLOW_ENGINE_KEY. With `--json` each of them prints what the contract says, f
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -35,6 +36,25 @@ app = typer.Typer(
     help="A protobuf-first, durable workflow engine.",
     epilog="WORKFLOW_ENGINE_URL says where the server is, WORKFLOW_ENGINE_KEY who you are.",
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"workflow-engine {version('workflow-engine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
+
 for module in (serving, running, files, doctor, backups):
     module.add_to(app)
 for name, group in {
@@ -57,7 +77,9 @@ def main() -> None:
     try:
         app()
     except EngineError as error:
-        complain(str(error), [f"{field}: {wrong}" for field, wrong in error.violations[:20]], _hint(error))
+        # One field is named in the message already.
+        several = error.violations[:20] if len(error.violations) > 1 else []
+        complain(str(error), [f"{field}: {wrong}" for field, wrong in several], _hint(error))
         sys.exit(1)
     except ValidationError as error:
         # Only Settings are validated on the way here: their names are those of the environment, in lower case.
@@ -65,7 +87,10 @@ def main() -> None:
 
         complain("the settings are wrong", wrong(error), "they come from the environment and from .env")
         sys.exit(1)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        sys.exit(1)
+    except ValueError as error:
         complain(str(error))
         sys.exit(1)
     except KeyboardInterrupt:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from workflow_engine.cli.connect import server, text_of
+from workflow_engine.cli.lines import line_of
 from workflow_engine.cli.output import AsJson, console, print_json, say
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
@@ -25,6 +28,20 @@ def add_to(app: typer.Typer) -> None:
 
 def validate(file: File, as_json: AsJson = False) -> None:
     """Say what is wrong with a workflow in a file, or will be. Needs no server; exits with 1 when it can not run."""
+    content = text_of(file)
+    issues = problems(file, content)
+    well = not any(each.severity == pb.SEVERITY_ERROR for each in issues)
+    if as_json:
+        print_json(ws.ValidateWorkflowResponse(success=well, issues=issues))
+    else:
+        show_issues(issues, file, content)
+        if well:
+            say(f"{file} can run" + (f", with {len(issues)} warnings" if issues else ""))
+    raise typer.Exit(0 if well else 1)
+
+
+def problems(file: str, content: str) -> list[pb.ValidationIssue]:
+    """Errors and warnings of a workflow in a file."""
     from workflow_engine.engine.plan import build
     from workflow_engine.nodes.registry import installed
     from workflow_engine.services.calls import check
@@ -32,7 +49,6 @@ def validate(file: File, as_json: AsJson = False) -> None:
     from workflow_engine.services.portability import parse, parsed_n8n
     from workflow_engine.services.wire import issue_to_proto
 
-    content = text_of(file)
     issues: list[pb.ValidationIssue] = []
     try:
         if format_of(file, content) == ws.WORKFLOW_FORMAT_N8N:
@@ -42,20 +58,11 @@ def validate(file: File, as_json: AsJson = False) -> None:
         check(workflow)
     except ServiceError as error:
         wrong = error.violations or [("", error.message)]
-        issues = [
+        return [
             pb.ValidationIssue(severity=pb.SEVERITY_ERROR, code=error.reason, field=field, message=message)
             for field, message in wrong
         ]
-    else:
-        issues += [issue_to_proto(issue) for issue in build(workflow, installed()).issues]
-    bad = sum(issue.severity == pb.SEVERITY_ERROR for issue in issues)
-    if as_json:
-        print_json(ws.ValidateWorkflowResponse(success=not bad, issues=issues))
-    else:
-        show_issues(issues)
-        if not bad:
-            say(f"{file} can run" + (f", with {len(issues)} warnings" if issues else ""))
-    raise typer.Exit(1 if bad else 0)
+    return issues + [issue_to_proto(issue) for issue in build(workflow, installed()).issues]
 
 
 def import_(
@@ -75,7 +82,7 @@ def import_(
     if as_json:
         print_json(response)
         return
-    show_issues(response.report)
+    show_issues(response.report, file, content)
     say(response.message + ("" if dry_run else f" as {response.workflow.id}"))
 
 
@@ -109,14 +116,15 @@ def format_of(file: str, content: str) -> ws.WorkflowFormat.ValueType:
     return ws.WORKFLOW_FORMAT_JSON
 
 
-def show_issues(issues: object) -> None:
-    assert hasattr(issues, "__iter__")
+def show_issues(issues: Sequence[pb.ValidationIssue], file: str, content: str, to: Console = console) -> None:
+    """Each with its line in the file, as compilers name them."""
     for issue in issues:
-        is_error = issue.severity == pb.SEVERITY_ERROR
-        where = " ".join(part for part in (issue.node_id, issue.field) if part)
-        mark = "[red]✗[/red]" if is_error else "[yellow]![/yellow]"
-        console.print(
-            f"{mark} [bold]{escape(where) or 'workflow'}[/bold] {escape(issue.message)} [dim]{issue.code}[/dim]"
+        mark = "[red]✗[/red]" if issue.severity == pb.SEVERITY_ERROR else "[yellow]![/yellow]"
+        line = line_of(content, issue.field, issue.node_id)
+        place = f"{file}:{line}" if line else file
+        where = " ".join(part for part in (issue.node_id, issue.field.removeprefix("content")) if part)
+        to.print(
+            f"{mark} {escape(place)} [bold]{escape(where)}[/bold]{': ' if where else ''}{escape(issue.message)}"
+            f"{escape('; ' + issue.suggestion) if issue.suggestion else ''} [dim]{issue.code}[/dim]",
+            soft_wrap=True,
         )
-        if issue.suggestion:
-            console.print(f"  [dim]{escape(issue.suggestion)}[/dim]")

@@ -19,6 +19,8 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the REST gateway does.")]
+WIDEST = 2000
+"""Characters of a table's line at most."""
 STYLES = {
     "SUCCESS": "green",
     "SUCCEEDED": "green",
@@ -59,10 +61,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, nothin
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "ID")
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    # A pipe has no width, and on a narrow terminal a line that goes on in the next one can still be copied.
+    wanted = console.measure(table, options=console.options.update(width=WIDEST)).maximum
+    console.print(table, width=wanted, crop=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -13,15 +14,15 @@ from workflow_engine.client import output
 from workflow_engine.proto import execution_pb2 as ex
 
 
-def follow(events: Iterable[ex.WatchExecutionResponse], *, as_json: bool) -> None:
-    """Shows events until there are no more."""
+def follow(events: Iterable[ex.WatchExecutionResponse], *, as_json: bool, to: Console = console) -> None:
+    """Shows events until there are no more; `to` standard error where the items are what was asked for."""
     if as_json:
         for each in events:
             print_json(each, line=True)
-    elif console.is_terminal:
+    elif to.is_terminal:
         runs: dict[str, ex.NodeRun] = {}
         # Drawn anew by the clock as well, so that what takes long is seen to take long.
-        with Live(console=console, refresh_per_second=8, get_renderable=lambda: _table(runs)):
+        with Live(console=to, refresh_per_second=8, get_renderable=lambda: _table(runs)):
             for each in events:
                 runs.update({run.address: run for run in each.node_runs})
     else:
@@ -31,7 +32,7 @@ def follow(events: Iterable[ex.WatchExecutionResponse], *, as_json: bool) -> Non
                 status = _status(run)
                 if status != "READY" and seen.get(run.address) != status:
                     seen[run.address] = status
-                    console.print(_line(run, status), soft_wrap=True)
+                    to.print(_line(run, status), soft_wrap=True)
 
 
 def conclude(execution: ex.Execution, *, as_json: bool) -> bool:

@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 
 from workflow_engine.cli.connect import records, text_of
-from workflow_engine.cli.files import format_of
+from workflow_engine.cli.files import format_of, problems, show_issues
 from workflow_engine.cli.output import AsJson, errors
 from workflow_engine.cli.progress import conclude, follow
 from workflow_engine.client import Client, to_items
 from workflow_engine.proto import execution_pb2 as ex
+from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 
 
@@ -37,17 +38,19 @@ def run(
     """
     items = to_items(records(input, "--input"))
     content = text_of(file)
+    issues = problems(file, content)
+    show_issues(issues, file, content, errors)
+    if any(each.severity == pb.SEVERITY_ERROR for each in issues):
+        raise typer.Exit(1)
     with engine() as client:
         importing = ws.ImportWorkflowRequest(content=content, format=format_of(file, content))
         imported = client.workflows.ImportWorkflow(importing)
-        for issue in imported.report:
-            errors.print(f"[yellow]{issue.code}[/yellow] {issue.node_id} {issue.message}", markup=True)
         request = ex.ExecuteWorkflowRequest(
             workflow_id=imported.workflow.id, mode=ex.MANUAL, input=items, trigger_node_id=trigger
         )
         id = client.workflows.ExecuteWorkflow(request).execution_id
         if not as_json:
-            follow(client.watch(id), as_json=False)
+            follow(client.watch(id), as_json=False, to=errors)
         well = conclude(client.wait(id), as_json=as_json)
     raise typer.Exit(0 if well else 1)
 

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from workflow_engine.cli.connect import records, server
-from workflow_engine.cli.output import AsJson, moment, print_json, print_table, say
+from workflow_engine.cli.output import AsJson, errors, moment, print_json, print_table, say
 from workflow_engine.cli.progress import conclude, follow
 from workflow_engine.client import to_items
 from workflow_engine.proto import execution_pb2 as ex
@@ -71,7 +71,7 @@ def run(
             print_json(response) if as_json else typer.echo(response.execution_id)
             return
         if not as_json:
-            follow(client.watch(response.execution_id), as_json=False)
+            follow(client.watch(response.execution_id), as_json=False, to=errors)
         well = conclude(client.wait(response.execution_id), as_json=as_json)
     raise typer.Exit(0 if well else 1)
 

@@ -39,7 +39,9 @@ def engine_error(error: grpc.RpcError, address: str) -> EngineError:
     message: str = call.details() or code.name
     trailers = {str(key): value for key, value in call.trailing_metadata() or ()}
     if code is grpc.StatusCode.UNAVAILABLE and STATUS_DETAILS not in trailers:
-        message = f"no server answers at {address} ({message}); is it the address that it serves gRPC on?"
+        # gRPC names every address that it tried; the last says as much.
+        cause = message.rpartition("last error: ")[2].rstrip(")")
+        message = f"no server answers at {address} ({cause}); is it the address that it serves gRPC on?"
     made = EngineError(code.name, message)
     for detail in status_pb2.Status.FromString(trailers.get(STATUS_DETAILS, b"")).details:
         _add(made, detail)

@@ -24,6 +24,8 @@ SQLITE_PRAGMAS = (
 POSTGRESQL_DEFAULTS = {
     "application_name": "workflow-engine",
     "connect_timeout": 10,
+    # A server without a locale makes databases that say nothing of their encoding, and text would come as bytes.
+    "client_encoding": "utf8",
     # Half a minute, and not TCP's quarter of an hour, to find out that the server's machine is gone.
     "keepalives_idle": 10,
     "keepalives_interval": 5,

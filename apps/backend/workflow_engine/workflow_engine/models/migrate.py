@@ -7,12 +7,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.operations.ops import MigrationScript
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -20,7 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from workflow_engine.core.config import BACKEND, Settings, wrong
-from workflow_engine.core.logging import get_logger
+from workflow_engine.core.logging import configure, get_logger
 from workflow_engine.models import (  # noqa: F401  (they register their tables)
     account,
     credential,
@@ -44,7 +46,7 @@ class NewerSchema(Exception):
 
 def config(url: str) -> Config:
     """Alembic's configuration for the database at `url`."""
-    made = Config()
+    made = Config(stdout=StringIO())
     made.set_main_option("script_location", str(PACKAGED if PACKAGED.is_dir() else BACKEND / "database"))
     made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return made
@@ -80,7 +82,7 @@ def init(url: str) -> None:
             ).first()
             if found is None:
                 quoted = server.dialect.identifier_preparer.quote(parsed.database)
-                connection.execute(text(f"CREATE DATABASE {quoted}"))
+                connection.execute(text(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0"))
         server.dispose()
     upgrade(url)
 
@@ -123,7 +125,31 @@ def reset(url: str) -> None:
     upgrade(url)
 
 
+def revise(url: str, message: str) -> None:
+    """Writes a migration for what the models have and the database at `url`, at the newest one, has not."""
+    settings = config(url)
+    head = ScriptDirectory.from_config(settings).get_current_head() or "0"
+
+    def unless_empty(_: object, __: object, found: list[MigrationScript]) -> None:
+        if found[0].upgrade_ops is None or found[0].upgrade_ops.is_empty():
+            found.clear()
+
+    with _reached(make_url(url)):
+        written = command.revision(
+            settings,
+            message,
+            autogenerate=True,
+            rev_id=f"{int(head) + 1:04}",
+            process_revision_directives=unless_empty,
+        )
+    if isinstance(written, Script):
+        sys.stdout.write(f"wrote {written.path}: read it, `ruff format` it, then `make db-upgrade`\n")
+    else:
+        sys.stdout.write("the database has all that the models have: there is nothing to migrate\n")
+
+
 def main(arguments: list[str]) -> int:
+    configure("WARNING")
     try:
         url = Settings().sqlalchemy_url
         match arguments:
@@ -132,11 +158,11 @@ def main(arguments: list[str]) -> int:
                 _tell(url, "is there, with all tables")
             case ["upgrade"]:
                 upgrade(url)
+                _tell(url, "is at the newest migration")
             case ["downgrade", revision]:
                 command.downgrade(config(url), revision)
             case ["revision", message]:
-                with _reached(make_url(url)):
-                    command.revision(config(url), message, autogenerate=True)
+                revise(url, message)
             case ["reset"]:
                 reset(url)
                 _tell(url, "is empty")

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workflow_engine.engine.events import ChildSpec
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
-from workflow_engine.engine.plan import ParameterProblem, PlanNode
+from workflow_engine.engine.plan import ParameterProblem, PlanNode, closest
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
 from workflow_engine.engine.tasks import Task
@@ -309,7 +309,7 @@ class Node(Generic[P]):
         except ValidationError as failed:
             has_expressions = _holds_expression(parameters)
             return [
-                problem(error, parameters)
+                _suggesting(problem(error, parameters), error, self.parameters)
                 for error in failed.errors(include_url=False)
                 if not _waits_for_expression(error, has_expressions)
             ]
@@ -319,6 +319,18 @@ class Node(Generic[P]):
     def help(self) -> str:
         """The class docstring: what the node does, its caveats, its guarantees."""
         return inspect.cleandoc(self.__doc__ or "")
+
+
+def _suggesting(problem: ParameterProblem, error: Any, model: type[BaseModel]) -> ParameterProblem:
+    """For a name that does not exist, the one that was meant."""
+    if error["type"] != "extra_forbidden":
+        return problem
+    known = set(model.model_fields)
+    if len(error["loc"]) > 1:
+        inside = model.model_json_schema().get("$defs", {}).values()
+        known = {name for each in inside for name in each.get("properties", ())}
+    name = str(error["loc"][-1])
+    return replace(problem, suggestion=closest(name, sorted(known)) or problem.suggestion)
 
 
 _EXPRESSION = re.compile(r"\{\{")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from typing import Literal
 
@@ -28,4 +29,5 @@ def _why(protocol: str, host: str, port: int, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"{protocol}_PORT={port} may not be opened by this user: set {protocol}_PORT to 1024 or above"
-    return f"{protocol}_HOST={host} is no address of this machine ({error.strerror or error}): set {protocol}_HOST"
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return f"{protocol}_HOST={host} is no address of this machine ({reason}): set {protocol}_HOST"

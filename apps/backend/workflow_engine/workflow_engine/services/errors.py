@@ -183,13 +183,20 @@ def invalid_workflow(issues: Iterable[Issue]) -> ServiceError:
         f"{where}: {first.message}{suggestion}{more}",
         violations=[
             (
-                ".".join(part for part in (f"nodes[{issue.node}]" if issue.node else "", issue.field) if part),
+                _path(issue),
                 f"{issue.code}: {issue.message}" + (f"; {issue.suggestion}" if issue.suggestion else ""),
             )
             for issue in errors
         ],
         metadata={"node_id": first.node, "field": first.field, "code": first.code},
     )
+
+
+def _path(issue: Issue) -> str:
+    # Of what has no place in a node, the field is the whole path already.
+    if not issue.node or issue.field.startswith(("nodes[", "connections[")):
+        return issue.field
+    return f"nodes[{issue.node}]" + (f".{issue.field}" if issue.field else "")
 
 
 def no_workflow(id: str) -> ServiceError:

@@ -17,6 +17,7 @@ from workflow_engine.services.calls import check
 from workflow_engine.services.drafts import create
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.n8n import from_n8n, settle
+from workflow_engine.services.proto_json import complaint
 
 
 class Portability:
@@ -88,12 +89,19 @@ def parse(content: str) -> pb.Workflow:
     try:
         tree = yaml.safe_load(content)
         if not isinstance(tree, dict):
-            raise ValueError("it holds no mapping")
+            raise _no_workflow("content", "holds no mapping with `nodes` and `connections`")
         return json_format.ParseDict(tree, pb.Workflow())
-    except (yaml.YAMLError, ValueError, json_format.ParseError, RecursionError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ServiceError(
-            "INVALID_CONTENT",
-            f"content: this is no workflow in JSON or YAML: {first}",
-            violations=[("content", str(error)[:1000])],
-        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise _no_workflow("content", f"is neither YAML nor JSON: {where}{error.problem or error.context}") from None
+    except (json_format.ParseError, TypeError) as error:
+        field, wrong = complaint(error)
+        raise _no_workflow(field or "content", wrong) from None
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        raise _no_workflow("content", f"is no workflow: {str(error) or type(error).__name__}") from None
+
+
+def _no_workflow(field: str, wrong: str) -> ServiceError:
+    wrong = wrong[:1000]
+    return ServiceError("INVALID_CONTENT", f"{field}: {wrong}", violations=[(field, wrong)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from google.protobuf.message import Message
 
 from workflow_engine.api.rest.bindings import Binding, field_at
 from workflow_engine.services.errors import ServiceError
+from workflow_engine.services.proto_json import complaint
 from workflow_engine.utils import json
 from workflow_engine.utils.structs import EXACT
 
@@ -136,25 +136,8 @@ def _parsed(parts: dict[str, Any], message: Message) -> Message:
     try:
         return json_format.ParseDict(parts, message)
     except (json_format.ParseError, ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        field, wrong = _told(str(error))
-        raise _invalid(field, wrong) from None
-
-
-_FAILED = re.compile(r"Failed to parse (\w+) field: (.*)", re.DOTALL)
-_UNKNOWN = re.compile(r'Message type "[\w.]+" has no field named "(.*?)" at "(.*?)"', re.DOTALL)
-
-
-def _told(text: str) -> tuple[str, str]:
-    """What json_format says, as (field path, what is wrong with it)."""
-    path: list[str] = []
-    while found := _FAILED.match(text):
-        path.append(found[1])
-        text = found[2].removesuffix(".")
-    if found := _UNKNOWN.search(text):
-        # It writes the path from the message's name on: CreateWorkflowRequest.workflow.nodes[0].
-        where = ".".join([*found[2].split(".")[1:], found[1]])
-        return where, "there is no such field"
-    return ".".join(path) or "body", text
+        field, wrong = complaint(error)
+        raise _invalid(field or "body", wrong) from None
 
 
 def _invalid(field: str, wrong: str) -> ServiceError:

@@ -293,11 +293,11 @@ def _absence(trouble: Absent) -> tuple[str, str]:
     """The sentence for a missing key: which keys there are, and which is near."""
     known = [str(key) for key in list(trouble.value)[:200]]
     more = ", ..." if len(trouble.value) > 12 else ""
-    there = ", ".join(sorted(known)[:12]) + more if known else "none: the map is empty"
+    there = "; the keys are " + ", ".join(sorted(known)[:12]) + more if known else ": the map is empty"
     if trouble.key == "length":
         hint = "write size(value)"
     elif near := difflib.get_close_matches(str(trouble.key)[:64], known, n=2):
         hint = f"did you mean {' or '.join(near)}? Where it may be absent: default(json.a, value)"
     else:
         hint = "where it may be absent: default(json.a, value), or has(json.a) first"
-    return f"there is no key {str(trouble.key)[:64]!r}; the keys are {there}", hint
+    return f"there is no key {str(trouble.key)[:64]!r}{there}", hint
