@@ -645,4 +645,5 @@ export default {
   Certificate: "证书",
   Signing: "签名",
   Email: "邮件",
+  "Nothing has happened yet": "尚无动静",
 } as Record<string, string>;

@@ -218,13 +218,14 @@ function TriggerDialog({
                   </li>
                 ))}
               </ol>
-              {trigger.webhookUrl ? (
-                <p className="soft">{t("It fires whenever its address is called.")}</p>
-              ) : null}
             </>
           ) : tab === "events" ? (
             events.error ? (
               <Problem error={events.error} />
+            ) : events.data && !events.data.events?.length ? (
+              <Empty icon={Zap} title={t("Nothing has happened yet")}>
+                {isTimed ? "" : t("It fires whenever its address is called.")}
+              </Empty>
             ) : (
               <table className="table">
                 <tbody>
