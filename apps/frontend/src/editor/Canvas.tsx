@@ -31,6 +31,11 @@ import "./canvas.css";
 const NODE_TYPES = { node: NodeCard };
 const EDGE_TYPES = { link: Link };
 const MARKER = { type: MarkerType.ArrowClosed, width: 15, height: 15, color: "var(--edge)" };
+// React Flow takes in whatever is another object than before, and then asks every node, handle and edge: all that it is
+// given stays the same while something is dragged.
+const ALSO: string[] = ["Meta", "Control", "Shift"];
+const GRID: [number, number] = [8, 8];
+const NO_LOGO = { hideAttribution: true };
 const BIG = 200;
 const FAR = 0.4;
 const REMOTE = 0.18;
@@ -144,14 +149,41 @@ export function Canvas() {
     });
   }, []);
 
-  const asLink = (made: FlowConnection | Edge): Connection => ({
-    fromNode: made.source,
-    fromPort: made.sourceHandle || MAIN,
-    toNode: made.target,
-    toPort: made.targetHandle || MAIN,
-  });
+  const onConnect = useCallback(
+    (made: FlowConnection) => store.getState().edit({ kind: "add", nodes: [], connections: [asLink(made)] }),
+    [store],
+  );
+  const isValidConnection = useCallback(
+    (made: FlowConnection | Edge) =>
+      refusal(store.getState().history.doc, asLink(made), store.getState().portsOf) === undefined,
+    [store],
+  );
+  const onReconnect = useCallback(
+    (old: Edge, made: FlowConnection) =>
+      store.getState().edit({
+        kind: "many",
+        edits: [
+          { kind: "remove", nodes: [], connections: [old.id] },
+          { kind: "add", nodes: [], connections: [asLink(made)] },
+        ],
+      }),
+    [store],
+  );
+  const onNodeDragStop = useCallback(
+    (_: unknown, __: unknown, moved: FlowNode[]) => {
+      moving.current = false;
+      const positions = Object.fromEntries(moved.map((node) => [node.id, rounded(node.position)]));
+      store.getState().edit({ kind: "move", positions });
+    },
+    [store],
+  );
+  const onNodeDoubleClick = useCallback(
+    (_: unknown, node: FlowNode) => store.getState().open(node.id),
+    [store],
+  );
+  const onPaneClick = useCallback(() => setLinks(new Set()), []);
 
-  const onConnectEnd = (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
+  const connectEnded = (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
     const from = state.fromHandle;
     if (!from || state.isValid) return;
     const point = "changedTouches" in event ? event.changedTouches[0] : event;
@@ -197,6 +229,10 @@ export function Canvas() {
       });
   };
 
+  const latest = useRef(connectEnded);
+  latest.current = connectEnded;
+  const onConnectEnd = useCallback<typeof connectEnded>((event, state) => latest.current(event, state), []);
+
   return (
     <ReactFlow
       className={isRemote ? "canvas far remote" : isFar ? "canvas far" : "canvas"}
@@ -206,42 +242,28 @@ export function Canvas() {
       edgeTypes={EDGE_TYPES}
       onNodesChange={onNodesChange}
       onEdgesChange={onEdgesChange}
-      onNodeDragStop={(_, __, moved) => {
-        moving.current = false;
-        const positions = Object.fromEntries(moved.map((node) => [node.id, rounded(node.position)]));
-        store.getState().edit({ kind: "move", positions });
-      }}
-      onNodeDoubleClick={(_, node) => store.getState().open(node.id)}
-      onConnect={(made) => store.getState().edit({ kind: "add", nodes: [], connections: [asLink(made)] })}
+      onNodeDragStop={onNodeDragStop}
+      onNodeDoubleClick={onNodeDoubleClick}
+      onConnect={onConnect}
       onConnectEnd={onConnectEnd}
-      isValidConnection={(made) =>
-        refusal(store.getState().history.doc, asLink(made), store.getState().portsOf) === undefined
-      }
-      onReconnect={(old, made) =>
-        store.getState().edit({
-          kind: "many",
-          edits: [
-            { kind: "remove", nodes: [], connections: [old.id] },
-            { kind: "add", nodes: [], connections: [asLink(made)] },
-          ],
-        })
-      }
-      onPaneClick={() => setLinks(new Set())}
+      isValidConnection={isValidConnection}
+      onReconnect={onReconnect}
+      onPaneClick={onPaneClick}
       nodesDraggable={!readOnly}
       nodesConnectable={!readOnly}
       edgesReconnectable={!readOnly}
       deleteKeyCode={null}
       selectionKeyCode="Shift"
-      multiSelectionKeyCode={["Meta", "Control", "Shift"]}
+      multiSelectionKeyCode={ALSO}
       panOnScroll
       zoomOnDoubleClick={false}
       minZoom={0.08}
       maxZoom={2}
       snapToGrid
-      snapGrid={[8, 8]}
+      snapGrid={GRID}
       onlyRenderVisibleElements={nodes.length > BIG}
       connectionRadius={28}
-      proOptions={{ hideAttribution: true }}
+      proOptions={NO_LOGO}
       aria-label={t("Canvas")}
     >
       {isFar ? null : <Background variant={BackgroundVariant.Dots} gap={24} size={1.4} color="var(--grid)" />}
@@ -256,6 +278,15 @@ export function Canvas() {
       ) : null}
     </ReactFlow>
   );
+}
+
+function asLink(made: FlowConnection | Edge): Connection {
+  return {
+    fromNode: made.source,
+    fromPort: made.sourceHandle || MAIN,
+    toNode: made.target,
+    toPort: made.targetHandle || MAIN,
+  };
 }
 
 function rounded(position: { x: number; y: number }): { x: number; y: number } {

@@ -2,7 +2,7 @@
 import { Play } from "lucide-react";
 import { useState } from "react";
 import type { ItemJson } from "~/api/contract";
-import { Text } from "~/forms/SchemaForm";
+import { Text } from "~/forms/Text";
 import { useT } from "~/i18n";
 import { nameOf, nodesOf } from "~/model/graph";
 import { itemsFrom } from "~/model/runs";

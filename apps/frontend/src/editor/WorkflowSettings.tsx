@@ -3,7 +3,7 @@ import { useState } from "react";
 import type { WorkflowJson } from "~/api/contract";
 import { workflows } from "~/api/contract";
 import { useCall } from "~/api/hooks";
-import { Text } from "~/forms/SchemaForm";
+import { Text } from "~/forms/Text";
 import { useT } from "~/i18n";
 import { Button, Dialog, Field, Input, Notice, Select, Switch, Textarea } from "~/ui";
 import { useDoc, useEditorStore } from "./store";

@@ -1,21 +1,13 @@
 /** A form from a JSON Schema. Every field may hold an expression instead of a value. */
-import { ArrowDown, ArrowUp, ChevronRight, Plus, Trash2 } from "lucide-react";
-import {
-  createContext,
-  lazy,
-  type ReactNode,
-  type RefObject,
-  Suspense,
-  use,
-  useEffect,
-  useId,
-  useRef,
-  useState,
-} from "react";
-import type { Reach } from "~/expression/complete";
+import { ChevronRight } from "lucide-react";
+import { use, useId, useState } from "react";
 import { useT } from "~/i18n";
-import { Button, Field, Input, Select, Switch, Textarea } from "~/ui";
+import { Field, Input, Select, Switch, Textarea } from "~/ui";
+import { Form, type FormContext } from "./context";
+import { List, Mapping } from "./Entries";
+import { Help } from "./Help";
 import {
+  asRecord,
   blank,
   constOf,
   defaultOf,
@@ -27,28 +19,12 @@ import {
   labelOf,
   readAny,
   type Schema,
+  type Values,
   variantIndex,
   writeAny,
 } from "./schema";
+import { Text } from "./Text";
 import "./forms.css";
-
-const CodeField = lazy(() => import("~/expression/CodeField"));
-
-export interface FormContext {
-  root: Schema;
-  readOnly: boolean;
-  /** Whether fields may hold {{ }}. */
-  expressions: boolean;
-  reach?: () => Reach;
-  /** What is wrong with the field at a path such as `headers.Accept`. */
-  wrong?: (path: string) => string | undefined;
-  /** What an expression gives just now. */
-  preview?: (value: string) => ReactNode;
-}
-
-const Form = createContext<FormContext>({ root: {}, readOnly: false, expressions: false });
-
-type Values = Record<string, unknown>;
 
 interface Props {
   schema: Schema;
@@ -201,30 +177,6 @@ function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
   );
 }
 
-/** The first sentence; the rest when it is asked for. */
-function Help({ text }: { text: string }) {
-  const t = useT();
-  const [open, setOpen] = useState(false);
-  const flat = text.replace(/\s*\n\s*/g, " ").replace(/`/g, "");
-  const end = flat.search(/\.\s/);
-  if (!flat) return null;
-  if (end < 0 || flat.length < 110) return <>{flat}</>;
-  return (
-    <>
-      {open ? flat : flat.slice(0, end + 1)}{" "}
-      <button
-        type="button"
-        className="moreless"
-        style={{ display: "inline" }}
-        aria-expanded={open}
-        onClick={() => setOpen(!open)}
-      >
-        {open ? t("less") : t("more")}
-      </button>
-    </>
-  );
-}
-
 function Value({
   id,
   kind,
@@ -337,19 +289,36 @@ function Value({
           label={label}
           value={Array.isArray(now) ? now : []}
           onChange={onChange}
-          path={path}
-        />
+        >
+          {(entry, at, replace) => {
+            const of = kindOf(kind.item, root);
+            return of.kind === "record" ? (
+              <Fields fields={of.fields} value={asRecord(entry)} onChange={replace} path={`${path}[${at}]`} />
+            ) : (
+              <Element
+                label={`${label} ${at + 1}`}
+                schema={kind.item}
+                value={entry}
+                onChange={(next) => replace(next ?? "")}
+                path={`${path}[${at}]`}
+              />
+            );
+          }}
+        </List>
       );
     case "map":
       return (
-        <Mapping
-          id={id}
-          schema={kind.value}
-          label={label}
-          value={asRecord(now)}
-          onChange={onChange}
-          path={path}
-        />
+        <Mapping id={id} label={label} value={asRecord(now)} onChange={onChange}>
+          {(name, entry, said, replace) => (
+            <Element
+              label={said}
+              schema={kind.value}
+              value={entry}
+              onChange={(next) => replace(next ?? "")}
+              path={`${path}.${name}`}
+            />
+          )}
+        </Mapping>
       );
     case "variants": {
       const index = variantIndex(kind, now);
@@ -395,10 +364,6 @@ function Value({
   }
 }
 
-function asRecord(value: unknown): Values {
-  return value && typeof value === "object" && !Array.isArray(value) ? (value as Values) : {};
-}
-
 /** A value of any kind, as JSON or text. What is typed stays as it is typed. */
 function Any({
   id,
@@ -433,163 +398,6 @@ function Any({
   );
 }
 
-export function Text({
-  id,
-  value,
-  onChange,
-  multiline,
-  literal = false,
-  label,
-  hint = "",
-  language,
-}: {
-  id: string;
-  value: string;
-  onChange(value: string): void;
-  multiline: boolean;
-  literal?: boolean;
-  label: string;
-  hint?: string;
-  language?: "json";
-}) {
-  const { readOnly, expressions, reach } = use(Form);
-  return (
-    <Suspense
-      fallback={
-        <div className={`code${multiline ? " tall" : ""}`} style={{ minHeight: multiline ? 70 : 32 }} />
-      }
-    >
-      <CodeField
-        id={id}
-        value={value}
-        onChange={onChange}
-        multiline={multiline}
-        language={language ?? (literal ? "code" : "template")}
-        label={label}
-        hint={hint}
-        readOnly={readOnly}
-        {...(expressions && reach ? { reach } : {})}
-      />
-    </Suspense>
-  );
-}
-
-/** Whoever adds an entry goes on in its first field. */
-function useGoOn(entries: number): { list: RefObject<HTMLDivElement | null>; goOn(): void } {
-  const list = useRef<HTMLDivElement>(null);
-  const isAdding = useRef(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another entry is what it waits for
-  useEffect(() => {
-    if (!isAdding.current) return;
-    isAdding.current = false;
-    const all = list.current?.querySelectorAll(":scope > .entry");
-    const field = all?.[all.length - 1]?.querySelector<HTMLElement>(
-      "input, select, textarea, [contenteditable]",
-    );
-    field?.focus();
-  }, [entries]);
-  return {
-    list,
-    goOn() {
-      isAdding.current = true;
-    },
-  };
-}
-
-function List({
-  id,
-  item,
-  label,
-  value,
-  onChange,
-  path,
-}: {
-  id: string;
-  item: Schema;
-  label: string;
-  value: unknown[];
-  onChange(value: unknown[]): void;
-  path: string;
-}) {
-  const t = useT();
-  const { root, readOnly } = use(Form);
-  const { list, goOn } = useGoOn(value.length);
-  const kind = kindOf(item, root);
-  const isBig = kind.kind === "record" || kind.kind === "variants";
-  const replace = (at: number, next: unknown) =>
-    onChange(value.map((each, index) => (index === at ? next : each)));
-  const swap = (at: number, to: number) => {
-    const made = [...value];
-    const [taken] = made.splice(at, 1);
-    made.splice(to, 0, taken);
-    onChange(made);
-  };
-  return (
-    <div className="col" id={id} ref={list}>
-      {value.map((each, index) => (
-        <div key={index} className={isBig ? "entry framed" : "entry"}>
-          <div className="grow col" style={{ gap: 10 }}>
-            {kind.kind === "record" ? (
-              <Fields
-                fields={kind.fields}
-                value={asRecord(each)}
-                onChange={(next) => replace(index, next)}
-                path={`${path}[${index}]`}
-              />
-            ) : (
-              <Element
-                label={`${label} ${index + 1}`}
-                schema={item}
-                value={each}
-                onChange={(next) => replace(index, next ?? "")}
-                path={`${path}[${index}]`}
-              />
-            )}
-          </div>
-          {readOnly ? null : (
-            <div className="row" style={{ gap: 0, flexDirection: isBig ? "column" : "row" }}>
-              {index > 0 ? (
-                <Button look="ghost" small icon label={t("Move up")} onClick={() => swap(index, index - 1)}>
-                  <ArrowUp />
-                </Button>
-              ) : null}
-              {isBig && index < value.length - 1 ? (
-                <Button look="ghost" small icon label={t("Move down")} onClick={() => swap(index, index + 1)}>
-                  <ArrowDown />
-                </Button>
-              ) : null}
-              <Button
-                look="ghost"
-                small
-                icon
-                label={t("Remove {name}", { name: `${label} ${index + 1}` })}
-                onClick={() => onChange(value.filter((_, at) => at !== index))}
-              >
-                <Trash2 />
-              </Button>
-            </div>
-          )}
-        </div>
-      ))}
-      {readOnly ? null : (
-        <div>
-          <Button
-            small
-            onClick={() => {
-              goOn();
-              onChange([...value, blank(item, root)]);
-            }}
-            aria-label={t("Add to {name}", { name: label })}
-          >
-            <Plus />
-            {t("Add")}
-          </Button>
-        </div>
-      )}
-    </div>
-  );
-}
-
 function Element({
   label,
   schema,
@@ -621,94 +429,4 @@ function Element({
       />
     </>
   );
-}
-
-function Mapping({
-  id,
-  schema,
-  label,
-  value,
-  onChange,
-  path,
-}: {
-  id: string;
-  schema: Schema;
-  label: string;
-  value: Values;
-  onChange(value: Values): void;
-  path: string;
-}) {
-  const t = useT();
-  const { readOnly } = use(Form);
-  const [rows, setRows] = useState<[string, unknown][]>(() => Object.entries(value));
-  const { list, goOn } = useGoOn(rows.length);
-  const signature = JSON.stringify(value);
-  useEffect(() => {
-    const given = JSON.parse(signature) as Values;
-    setRows((before) => {
-      const mine = Object.fromEntries(before.filter(([key]) => key !== ""));
-      return JSON.stringify(sorted(mine)) === JSON.stringify(sorted(given)) ? before : Object.entries(given);
-    });
-  }, [signature]);
-  const change = (next: [string, unknown][]) => {
-    setRows(next);
-    onChange(Object.fromEntries(next.filter(([key]) => key !== "")));
-  };
-  return (
-    <div className="col" id={id} ref={list}>
-      {rows.map(([key, each], index) => (
-        <div key={index} className="entry">
-          <Input
-            aria-label={t("Name {count} of {name}", { count: index + 1, name: label })}
-            placeholder={t("Name")}
-            style={{ width: "38%" }}
-            value={key}
-            readOnly={readOnly}
-            onChange={(event) =>
-              change(rows.map((row, at) => (at === index ? [event.target.value, row[1]] : row)))
-            }
-          />
-          <div className="grow">
-            <Element
-              label={key || t("Value {count} of {name}", { count: index + 1, name: label })}
-              schema={schema}
-              value={each}
-              onChange={(next) => change(rows.map((row, at) => (at === index ? [row[0], next ?? ""] : row)))}
-              path={`${path}.${key}`}
-            />
-          </div>
-          {readOnly ? null : (
-            <Button
-              look="ghost"
-              small
-              icon
-              label={t("Remove {name}", { name: key })}
-              onClick={() => change(rows.filter((_, at) => at !== index))}
-            >
-              <Trash2 />
-            </Button>
-          )}
-        </div>
-      ))}
-      {readOnly ? null : (
-        <div>
-          <Button
-            small
-            onClick={() => {
-              goOn();
-              setRows([...rows, ["", ""]]);
-            }}
-            aria-label={t("Add to {name}", { name: label })}
-          >
-            <Plus />
-            {t("Add")}
-          </Button>
-        </div>
-      )}
-    </div>
-  );
-}
-
-function sorted(value: Values): [string, unknown][] {
-  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -277,3 +277,10 @@ export function writeAny(value: unknown): string {
   // Text that would be read back as another kind of value is shown in quotes.
   return readAny(value) === value ? value : JSON.stringify(value);
 }
+
+/** What a record's fields hold. */
+export type Values = Record<string, unknown>;
+
+export function asRecord(value: unknown): Values {
+  return value && typeof value === "object" && !Array.isArray(value) ? (value as Values) : {};
+}

@@ -3,7 +3,7 @@ import { GitFork } from "lucide-react";
 import { useState } from "react";
 import { type NodeRunJson, workflows } from "~/api/contract";
 import { useChange } from "~/api/hooks";
-import { Text } from "~/forms/SchemaForm";
+import { Text } from "~/forms/Text";
 import { useT } from "~/i18n";
 import { itemsFrom, itemsOf } from "~/model/runs";
 import { Button, Dialog, Field, Notice, Problem, Select } from "~/ui";

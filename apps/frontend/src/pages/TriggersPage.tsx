@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import { type TriggerDecisionJson, type TriggerJson, triggers, workflows } from "~/api/contract";
 import { useCall, useChange, useNodeTypes } from "~/api/hooks";
 import { NodeIcon } from "~/editor/looks";
-import { Text } from "~/forms/SchemaForm";
+import { Text } from "~/forms/Text";
 import { useWords } from "~/i18n";
 import {
   Badge,

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { type ExecutionJson, type ResolutionJson, type WaitReasonJson, workflows } from "~/api/contract";
 import { useChange } from "~/api/hooks";
-import { Text } from "~/forms/SchemaForm";
+import { Text } from "~/forms/Text";
 import { useWords } from "~/i18n";
 import { hasEnded } from "~/model/runs";
 import { Button, Dialog, Field, Notice, Select, toast } from "~/ui";

@@ -12,7 +12,7 @@ from tests.nodes.harness import NOW
 from workflow_engine.engine import machine
 from workflow_engine.engine.items import Item
 from workflow_engine.engine.plan import Built, build
-from workflow_engine.engine.shape import MAIN, Effect, Port, PortKind
+from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, PortKind
 from workflow_engine.engine.state import Perform, Work
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform
@@ -217,3 +217,12 @@ class TestToolNodes:
         assert added.outputs["main"][0].json == {"result": 3}
         for item, reason in (({"tool": "x"}, "TOOL_NOT_FOUND"), ({"tool": "add"}, "INVALID_ARGUMENTS")):
             assert (await attempt(plan, "n", item)).failure.reason == reason
+
+
+def test_every_action_can_be_a_tool_of_an_agent_whatever_its_parameters_say() -> None:
+    lacking = [
+        kind.type
+        for kind in installed()
+        if isinstance(kind, Node) and kind.is_action and kind.shape(dict(kind.example)).output(TOOL.name) is None
+    ]
+    assert not lacking

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
 
 from tests.serving import Client, output, serving
 from workflow_engine.engine.plan import build
@@ -15,7 +16,9 @@ from workflow_engine.nodes.registry import installed
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
-from workflow_engine.services.n8n import expression, from_n8n
+from workflow_engine.services.n8n import from_n8n, settle
+from workflow_engine.services.n8n.javascript import Beyond, translated
+from workflow_engine.services.n8n.reading import Taken
 
 MANUAL = {
     "name": "Start",
@@ -113,22 +116,78 @@ async def test_a_loop_drawn_as_a_cycle_becomes_a_loop(client: Client) -> None:
 
 
 async def test_what_does_not_map_is_kept_and_named(client: Client) -> None:
-    code = node("Code", "code", 2, jsCode="return items;")
-    imported = await bring_in(client, document(code, connections=links("Start -> Code")))
+    other = node("Song", "spotify", 1, operation="currentlyPlaying")
+    imported = await bring_in(client, document(other, connections=links("Start -> Song")))
     (issue,) = imported.report
-    assert (issue.severity, issue.code, issue.node_id) == (pb.SEVERITY_ERROR, "NOT_MAPPED", "code")
-    placed = next(each for each in imported.workflow.nodes if each.id == "code")
+    assert (issue.severity, issue.code, issue.node_id) == (pb.SEVERITY_ERROR, "NOT_MAPPED", "song")
+    placed = next(each for each in imported.workflow.nodes if each.id == "song")
     assert placed.type == "flow.no_op"
-    assert json.loads(placed.notes)["parameters"] == {"jsCode": "return items;"}
+    assert json.loads(placed.notes)["parameters"] == {"operation": "currentlyPlaying"}
     assert (await client.run(imported.workflow.id)).status == ex.SUCCESS
 
 
-async def test_javascript_beyond_our_language_leaves_the_node_out_and_says_where(client: Client) -> None:
-    odd = node("Odd", "set", 3.4, assignments=assignments(x="={{ $json.list.reduce((a, b) => a + b) }}"))
+async def test_an_expression_beyond_our_language_disables_its_node_and_says_where(client: Client) -> None:
+    values = assignments(x="={{ $json.list.reduce((a, b) => a + b) }}", y="={{ $json.n + 1 }}")
+    odd = node("Odd", "set", 3.4, assignments=values, includeOtherFields=True)
     imported = await bring_in(client, document(odd, connections=links("Start -> Odd")))
     (issue,) = [each for each in imported.report if each.severity == pb.SEVERITY_ERROR]
-    assert issue.node_id == "odd"
-    assert issue.field.startswith("parameters.assignments[0]")
+    assert (issue.node_id, issue.field) == ("odd", "parameters.assignments[0].value")
+    assert "reduce" in issue.message
+    placed = next(each for each in imported.workflow.nodes if each.id == "odd")
+    assert (placed.type, placed.disabled) == ("flow.set", True)
+    assert "reduce" in placed.notes
+    assert output(await client.run(imported.workflow.id, {"n": 1})) == [{"n": 1}]
+
+
+async def test_code_finds_what_n8n_puts_around_it(client: Client) -> None:
+    code = node(
+        "Code",
+        "code",
+        2,
+        jsCode="const rate = $('Rates').first().json.rate;\n"
+        "return $input.all().map(item => ({ json: { total: item.json.total * rate, first: $json.total } }));",
+    )
+    rates = node("Rates", "set", 3.4, assignments=assignments(rate=2), includeOtherFields=True)
+    imported = await bring_in(client, document(rates, code, connections=links("Start -> Rates", "Rates -> Code")))
+    assert not [issue for issue in imported.report if issue.severity == pb.SEVERITY_ERROR]
+    execution = await client.run(imported.workflow.id, {"total": 5}, {"total": 7})
+    assert output(execution) == [{"total": 10, "first": 5}, {"total": 14, "first": 5}]
+
+
+async def test_old_function_items_run_as_they_did(client: Client) -> None:
+    code = node("Item", "functionItem", 1, functionCode="item.seen = true;\nreturn item;")
+    imported = await bring_in(client, document(code, connections=links("Start -> Item")))
+    assert output(await client.run(imported.workflow.id, {"a": 1}, {"a": 2})) == [
+        {"a": 1, "seen": True},
+        {"a": 2, "seen": True},
+    ]
+
+
+async def test_a_way_back_that_is_no_loop_is_left_out_and_said(client: Client) -> None:
+    drawn = links("Start -> Try", "Try -> Check", "Check[1] -> Try")
+    imported = await bring_in(
+        client, document(node("Try", "noOp"), node("Check", "if", 2, conditions=CONDITION), connections=drawn)
+    )
+    (issue,) = [each for each in imported.report if each.severity == pb.SEVERITY_ERROR]
+    assert (issue.node_id, issue.field) == ("check", "connections")
+    assert (await client.run(imported.workflow.id, {"total": 1})).status == ex.SUCCESS
+
+
+async def test_a_node_that_reads_one_beside_it_is_disabled(client: Client) -> None:
+    reads = node("Reads", "set", 3.4, assignments=assignments(x="={{ $('Other').item.json.a }}"))
+    other = node("Other", "noOp")
+    imported = await bring_in(client, document(reads, other, connections=links("Start -> Reads", "Start -> Other")))
+    (issue,) = [each for each in imported.report if each.severity == pb.SEVERITY_ERROR]
+    assert (issue.node_id, issue.field) == ("reads", "parameters.assignments[0].value")
+    assert next(each for each in imported.workflow.nodes if each.id == "reads").disabled
+
+
+async def test_the_environment_becomes_constants_to_fill_in(client: Client) -> None:
+    reads = node("Reads", "set", 3.4, assignments=assignments(url="={{ $env.SHOP_URL }}/orders"))
+    imported = await bring_in(client, document(reads, connections=links("Start -> Reads")))
+    assert dict(imported.workflow.vars) == {"SHOP_URL": ""}
+    assert any("SHOP_URL" in issue.message for issue in imported.report)
+    assert output(await client.run(imported.workflow.id)) == [{"url": "/orders"}]
 
 
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
@@ -183,7 +242,7 @@ MAPPED = {
 def test_each_node_that_maps_is_valid_here(type: str) -> None:
     workflow, report = from_n8n(document(MAPPED[type], connections=links("Start -> N")))
     assert [node.type for node in workflow.nodes] == ["trigger.manual", type]
-    assert not report
+    assert not [issue for issue in report if issue.severity == pb.SEVERITY_ERROR]
     assert not build(workflow, installed()).errors
 
 
@@ -203,5 +262,330 @@ def test_retries_errors_pins_and_notes_come_along() -> None:
 
 
 def test_braces_in_plain_text_stay_text() -> None:
-    assert expression("literally {{ x }}") == "literally {{ '{{' }} x }}"
-    assert expression("={{ $json.a === 1 ? 'x' : 'y' }}") == "{{ $json.a == 1 ? 'x' : 'y' }}"
+    taken = Taken({})
+    assert taken.expression("literally {{ x }}") == "literally {{ '{{' }} x }}"
+    assert taken.expression("={{ $json.a === 1 ? 'x' : 'y' }}") == "{{ json.a == 1 ? 'x' : 'y' }}"
+    assert not taken.problems
+
+
+JAVASCRIPT = {
+    "$json.name": "json.name",
+    "$json['odd key'].a": "json['odd key'].a",
+    "$('Fetch').item.json.total * 1.5": "node['Fetch'].json.total * 1.5",
+    "$node['Fetch'].json.id": "node['Fetch'].json.id",
+    "$('Fetch').first().json.id": "node['Fetch'].items[0].json.id",
+    "$('Fetch').all().length": "node['Fetch'].items.size()",
+    "$input.first().json.id": "items[0].json.id",
+    "$json.a?.b": "default(json.a.b, null)",
+    "$json.name ?? 'x'": "default(json.name, 'x')",
+    "$json.name || ''": "default(json.name, '')",
+    "$json.name || 'x'": "optional.ofNonZeroValue(default(json.name, null)).orValue('x')",
+    "$json.a > 1 && !$json.b.includes('x')": "json.a > 1 && !includes(json.b, 'x')",
+    "$json.a ? 1 : 2": "optional.ofNonZeroValue(default(json.a, null)).hasValue() ? 1 : 2",
+    "$json.a === undefined": "default(json.a, null) == null",
+    "'n = ' + $json.n": "'n = ' + toText(json.n)",
+    "`n = ${$json.n}`": "'n = ' + toText(json.n)",
+    "($json.a + $json.b) / 2": "double(json.a + json.b) / 2",
+    "$json.text.replace(/\\n/g, ' ')": "json.text.replace(\"\\n\", ' ')",
+    "$json.text.replace(/[0-9]+/g, '#')": "json.text.replaceMatches('[0-9]+', '#')",
+    "/^a+$/i.test($json.x)": "json.x.matches('(?i)^a+$')",
+    "$json.list.map(x => x.name).join(', ')": "json.list.map(x, x.name).join(', ')",
+    "$json.list.filter(item => item.n > 1)": "json.list.filter(item_, item_.n > 1)",
+    "JSON.stringify($json)": "toJson(json)",
+    "Math.round($json.x)": "round(json.x)",
+    "$now.minus({days: 7}).toISO()": "string(now - duration('168h'))",
+    "$now.plus(1, 'month')": "now.addMonths(1)",
+    "$now.toFormat('yyyy-MM-dd')": "now.format('%Y-%m-%d', workflow.timezone)",
+    "$fromAI('city', 'Where', 'string')": "from_ai['city']",
+    "{ a: $json.x, 'b c': [1] }": "{'a': json.x, 'b c': [1]}",
+}
+
+
+@pytest.mark.parametrize("source", JAVASCRIPT)
+def test_javascript_that_has_a_counterpart(source: str) -> None:
+    assert translated(source).text == JAVASCRIPT[source]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "$json.list.reduce((a, b) => a + b)",
+        "(() => { return 1 })()",
+        "Math.random()",
+        "$json.a; $json.b",
+        "$json.a = 1",
+        "new Map()",
+        "$('Fetch').params.url",
+        "$now.toFormat('d MMM')",
+        "$json.x.toFixed(2)",
+        "",
+    ],
+)
+def test_javascript_that_has_none_is_refused_not_guessed(source: str) -> None:
+    with pytest.raises(Beyond):
+        translated(source)
+
+
+def drawn(workflow: pb.Workflow) -> set[tuple[str, str, str, str]]:
+    return {(each.from_node, each.from_port, each.to_node, each.to_port) for each in workflow.connections}
+
+
+def test_an_agent_comes_with_its_model_memory_tools_and_schema() -> None:
+    langchain = "@n8n/n8n-nodes-langchain."
+    agent = {
+        "name": "Agent",
+        "type": f"{langchain}agent",
+        "typeVersion": 2,
+        "parameters": {"promptType": "define", "text": "={{ $json.q }}", "options": {"systemMessage": "Be brief."}},
+    }
+    model = {
+        "name": "Model",
+        "type": f"{langchain}lmChatOpenAi",
+        "typeVersion": 1.2,
+        "parameters": {"model": {"__rl": True, "mode": "list", "value": "gpt-4o-mini"}},
+    }
+    memory = {"name": "Memory", "type": f"{langchain}memoryBufferWindow", "typeVersion": 1.3, "parameters": {}}
+    parser = {
+        "name": "Parser",
+        "type": f"{langchain}outputParserStructured",
+        "typeVersion": 1.2,
+        "parameters": {"jsonSchemaExample": '{"city": "Vienna", "days": 3}'},
+    }
+    tool = node("Table", "googleSheetsTool", 4.5, operation="append", documentId={"mode": "id", "value": "1AbC"})
+    tool["parameters"]["columns"] = {"mappingMode": "defineBelow", "value": {"City": "={{ $fromAI('city') }}"}}
+    binds = {
+        "Model": {"ai_languageModel": [[{"node": "Agent", "type": "ai_languageModel", "index": 0}]]},
+        "Memory": {"ai_memory": [[{"node": "Agent", "type": "ai_memory", "index": 0}]]},
+        "Parser": {"ai_outputParser": [[{"node": "Agent", "type": "ai_outputParser", "index": 0}]]},
+        "Table": {"ai_tool": [[{"node": "Agent", "type": "ai_tool", "index": 0}]]},
+    }
+    workflow, report = from_n8n(
+        document(agent, model, memory, parser, tool, connections=links("Start -> Agent") | binds)
+    )
+    assert not [issue for issue in report if issue.severity == pb.SEVERITY_ERROR]
+    assert drawn(workflow) == {
+        ("start", "main", "agent", "main"),
+        ("model", "model", "agent", "model"),
+        ("memory", "memory", "agent", "memory"),
+        ("table", "tool", "agent", "tools"),
+    }
+    made = {each.id: each for each in workflow.nodes}
+    assert made["agent"].parameters["system_prompt"] == "Be brief."
+    assert made["agent"].parameters["output_schema"]["required"][0] == "city"
+    assert made["model"].parameters["model"] == "gpt-4o-mini"
+    assert not build(workflow, installed()).errors
+
+
+def test_a_trigger_that_a_service_calls_is_a_webhook_that_gives_what_n8n_gave() -> None:
+    bot = node("Bot", "telegramTrigger", 1.1, updates=["message"])
+    reply = node("Reply", "telegram", 1.2, chatId="={{ $json.message.chat.id }}", text="=Hi {{ $json.message.text }}")
+    workflow, report = from_n8n({"name": "Bot", "nodes": [bot, reply], "connections": links("Bot -> Reply")})
+    assert drawn(workflow) == {("bot_webhook", "main", "bot", "main"), ("bot", "main", "reply", "main")}
+    assert {each.id: each.type for each in workflow.nodes} == {
+        "bot_webhook": "trigger.webhook",
+        "bot": "action.transform",
+        "reply": "external_action.telegram",
+    }
+    assert "setWebhook" in next(issue.message for issue in report)
+    assert not build(workflow, installed()).errors
+
+
+def test_send_and_wait_asks_a_person_and_says_what_was_decided() -> None:
+    asks = node("Ask", "gmail", 2.1, operation="sendAndWait", sendTo="a@example.com", subject="Pay?", message="42 EUR")
+    workflow, _ = from_n8n(document(asks, node("After", "noOp"), connections=links("Start -> Ask", "Ask -> After")))
+    assert drawn(workflow) == {
+        ("start", "main", "ask_ask", "main"),
+        ("ask_ask", "approved", "ask", "main"),
+        ("ask_ask", "refused", "ask", "main"),
+        ("ask", "main", "after", "main"),
+    }
+    assert not build(workflow, installed()).errors
+
+
+SCHEDULES = [
+    ({"field": "cronExpression", "expression": "0 7 * * *"}, "trigger.cron", {"expression": "0 7 * * *"}),
+    ({"field": "minutes", "minutesInterval": 15}, "trigger.cron", {"expression": "*/15 * * * *"}),
+    ({"field": "minutes", "minutesInterval": 7}, "trigger.interval", {"every": "7m"}),
+    ({"field": "hours", "hoursInterval": 6, "triggerAtMinute": 5}, "trigger.cron", {"expression": "5 */6 * * *"}),
+    ({"triggerAtHour": 8, "triggerAtMinute": 30}, "trigger.cron", {"expression": "30 8 * * *"}),
+    (
+        {"field": "weeks", "triggerAtDay": [1, 5], "triggerAtHour": 9},
+        "trigger.cron",
+        {"expression": "0 9 * * MON,FRI"},
+    ),
+    ({"field": "months", "triggerAtHour": 3}, "trigger.cron", {"expression": "0 3 1 * *"}),
+]
+
+
+@pytest.mark.parametrize(("rule", "type", "parameters"), SCHEDULES)
+def test_schedules(rule: dict[str, Any], type: str, parameters: dict[str, Any]) -> None:
+    workflow, _ = from_n8n(
+        {"nodes": [node("Every", "scheduleTrigger", 1.2, rule={"interval": [rule]})], "connections": {}}
+    )
+    assert workflow.nodes[0].type == type
+    assert dict(workflow.nodes[0].parameters) == parameters
+    assert not build(workflow, installed()).errors
+
+
+def rl(value: str, name: str = "") -> dict[str, Any]:
+    return {"__rl": True, "mode": "list", "value": value, "cachedResultName": name}
+
+
+NEAR = {
+    "external_action.slack": (
+        node("N", "slack", 2.2, select="channel", channelId=rl("C1", "orders"), text="=Order {{ $json.id }}"),
+        {"action": {"operation": "message.send", "channel": "C1", "text": "Order {{ json.id }}"}},
+    ),
+    "external_action.gmail": (
+        node("N", "gmail", 2.1, sendTo="ada@example.com, bob@example.com", subject="Hi", message="<b>x</b>"),
+        {
+            "action": {
+                "operation": "message.send",
+                "to": ["ada@example.com", "bob@example.com"],
+                "subject": "Hi",
+                "html": "<b>x</b>",
+            }
+        },
+    ),
+    "external_action.google_sheets": (
+        node(
+            "N",
+            "googleSheets",
+            4.5,
+            operation="appendOrUpdate",
+            documentId=rl("https://docs.google.com/spreadsheets/d/1AbCdEfGhIjK/edit"),
+            sheetName=rl("gid=0", "Orders"),
+            columns={"mappingMode": "defineBelow", "value": {"Id": "={{ $json.id }}"}, "matchingColumns": ["Id"]},
+        ),
+        {
+            "action": {
+                "operation": "record.upsert",
+                "spreadsheet_id": "1AbCdEfGhIjK",
+                "sheet": "Orders",
+                "match_on": ["Id"],
+                "record": {"Id": "{{ json.id }}"},
+            }
+        },
+    ),
+    "external_action.airtable": (
+        node(
+            "N",
+            "airtable",
+            2.1,
+            operation="search",
+            base=rl("app1"),
+            table=rl("tbl1"),
+            filterByFormula="=A={{ $json.a }}",
+        ),
+        {
+            "action": {
+                "operation": "record.list",
+                "base": "app1",
+                "table": "tbl1",
+                "filter_by_formula": "A={{ json.a }}",
+                "limit": 50,
+            }
+        },
+    ),
+    "action.database": (
+        node(
+            "N",
+            "postgres",
+            2.5,
+            operation="executeQuery",
+            query="SELECT * FROM t WHERE id = '{{ $json.id }}'",
+            options={},
+        ),
+        {"sql": "SELECT * FROM t WHERE id = :x0", "values": {"x0": "{{ json.id }}"}},
+    ),
+    "action.http_request": (
+        node(
+            "N",
+            "httpRequest",
+            4.2,
+            method="POST",
+            url="https://example.com",
+            sendBody=True,
+            specifyBody="json",
+            jsonBody='={ "id": "{{ $json.id }}", "n": {{ $json.n }}, "list": {{ JSON.stringify($json.list) }} }',
+            options={"timeout": 5000, "response": {"response": {"neverError": True, "responseFormat": "json"}}},
+        ),
+        {
+            "method": "POST",
+            "url": "https://example.com",
+            "body": {
+                "kind": "json",
+                "value": {"id": "{{ toText(json.id) }}", "n": "{{ json.n }}", "list": "{{ json.list }}"},
+            },
+            "response_format": "json",
+            "never_fail": True,
+            "timeout_seconds": 5,
+        },
+    ),
+    "action.crypto": (
+        node("N", "crypto", 1, action="hash", type="SHA256", value="={{ $json.mail }}", dataPropertyName="hash"),
+        {
+            "do": {"operation": "hash", "algorithm": "sha256", "encoding": "hex", "value": "{{ json.mail }}"},
+            "output_field": "hash",
+        },
+    ),
+    "action.extract_from_file": (
+        node("N", "extractFromFile", 1, operation="csv", options={"delimiter": ";"}),
+        {"format": {"type": "csv", "delimiter": ";"}, "binary": "data"},
+    ),
+    "flow.aggregate": (
+        node(
+            "N",
+            "summarize",
+            1,
+            fieldsToSummarize={"values": [{"aggregation": "sum", "field": "total"}]},
+            fieldsToSplitBy="country",
+        ),
+        {
+            "mode": "summary",
+            "summaries": [{"op": "sum", "field": "total", "name": "sum_total"}],
+            "group_by": ["country"],
+        },
+    ),
+    "flow.merge": (
+        node(
+            "N",
+            "merge",
+            3,
+            mode="combine",
+            combineBy="combineByFields",
+            fieldsToMatchString="id",
+            joinMode="enrichInput1",
+        ),
+        {"mode": "by_key", "keys": [{"left": "id", "right": "id"}], "join": "left"},
+    ),
+    "flow.set": (
+        node(
+            "N", "set", 3.4, mode="raw", jsonOutput='={ "id": {{ $json.id }}, "tags": ["a"] }', includeOtherFields=False
+        ),
+        {
+            "assignments": [{"name": "id", "value": "{{ json.id }}"}, {"name": "tags", "value": ["a"]}],
+            "keep_only": True,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("type", NEAR)
+def test_parameters_come_along(type: str) -> None:
+    source, parameters = NEAR[type]
+    workflow, report = from_n8n(document(source, connections=links("Start -> N")))
+    assert workflow.nodes[1].type == type
+    assert json_format.MessageToDict(workflow.nodes[1].parameters) == parameters
+    assert not [issue for issue in report if issue.severity == pb.SEVERITY_ERROR]
+    assert not build(workflow, installed()).errors
+
+
+def test_whatever_is_wrong_with_a_document_it_can_be_saved_in_the_end() -> None:
+    empty = [
+        node(f"{kind}", kind) for kind in ("httpRequest", "slack", "postgres", "set", "if", "merge", "code", "wait")
+    ]
+    odd = {"name": "Odd", "type": "n8n-nodes-base.set", "parameters": {"assignments": "what"}}
+    workflow, _ = from_n8n(document(*empty, odd, connections=links("Start -> slack", "slack -> httpRequest")))
+    settle(workflow, lambda drawn: build(drawn, installed()).issues)
+    assert not build(workflow, installed()).errors

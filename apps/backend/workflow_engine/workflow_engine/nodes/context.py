@@ -110,12 +110,20 @@ class Sandbox(Protocol):
     """Where user code runs: another process, without network, files and environment."""
 
     async def run(
-        self, language: str, code: str, items: list[dict[str, Any]], *, each: bool, timeout: float, memory: int
+        self,
+        language: str,
+        code: str,
+        items: list[dict[str, Any]],
+        *,
+        each: bool,
+        timeout: float,
+        memory: int,
+        inputs: dict[str, Any] | None = None,
     ) -> Any:
         """What the code returned, as plain JSON values; a list of one value for each item when `each` is set.
 
-        `language` is `python`, `javascript` or `jinja` (the code is a template), `timeout` in seconds, `memory` in MiB.
-        Raises NodeFailure.
+        `language` is `python`, `javascript` or `jinja` (the code is a template), `timeout` in seconds, `memory` in MiB;
+        `inputs` are what code sees under that name. Raises NodeFailure.
         """
         ...
 

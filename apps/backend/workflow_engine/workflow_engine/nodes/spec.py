@@ -287,6 +287,11 @@ class Node(Generic[P]):
             is_trigger=self.is_trigger,
         )
 
+    def shaped(self, *, effect: Effect, run_mode: RunMode | None = None) -> Shape:
+        """The usual structure with another effect, for a `shape` that goes by the parameters."""
+        usual = Node.shape(self, {})
+        return replace(usual, effect=effect, run_mode=run_mode or usual.run_mode)
+
     @property
     def is_action(self) -> bool:
         """It does one thing to an item and is done, so that an agent can use it as a tool; see nodes.tools."""

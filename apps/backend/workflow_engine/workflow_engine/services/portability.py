@@ -16,7 +16,7 @@ from workflow_engine.services.backend import Backend, strip
 from workflow_engine.services.calls import check
 from workflow_engine.services.drafts import create
 from workflow_engine.services.errors import ServiceError
-from workflow_engine.services.n8n import from_n8n, leave_out
+from workflow_engine.services.n8n import from_n8n, settle
 from workflow_engine.services.proto_json import complaint
 
 
@@ -44,7 +44,7 @@ class Portability:
 
     def _from_n8n(self, content: str) -> tuple[pb.Workflow, list[pb.ValidationIssue]]:
         workflow, report = parsed_n8n(content)
-        return workflow, report + leave_out(workflow, build(workflow, self.backend.registry).issues)
+        return workflow, report + settle(workflow, lambda drawn: build(drawn, self.backend.registry).issues)
 
     async def ImportWorkflow(self, request: ws.ImportWorkflowRequest, context: Any) -> ws.ImportWorkflowResponse:
         report: list[pb.ValidationIssue] = []

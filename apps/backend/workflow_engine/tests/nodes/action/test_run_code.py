@@ -56,6 +56,20 @@ async def test_strings_over_several_lines_keep_their_blanks() -> None:
     assert records(await run("python", code)) == [{"text": "a\n  b\nc"}]
 
 
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "return {'n': item['n'] * inputs['rate'], 'by': inputs['by']}"),
+        ("javascript", "return {n: item.n * inputs.rate, by: inputs.by}"),
+    ],
+)
+async def test_inputs_bring_what_expressions_say(language: str, code: str) -> None:
+    event = await run(
+        language, code, [{"n": 2}, {"n": 3}], mode="each_item", inputs={"rate": "{{ json.n }}", "by": ["a", None]}
+    )
+    assert records(event) == [{"n": 4, "by": ["a", None]}, {"n": 6, "by": ["a", None]}]
+
+
 async def test_expressions_have_no_meaning_in_code() -> None:
     assert records(await run("javascript", "return {a: `{{ json.a }}`}")) == [{"a": "{{ json.a }}"}]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.nodes.external_action.rig import Case, Reply, check, stage
-from tests.nodes.harness import failure
+from tests.nodes.harness import failure, records
+from workflow_engine.engine.events import NodeSucceeded
 
 SLACK = {"type": "slack", "token": "xoxb-1"}
 DISCORD = {"type": "discord", "token": "bot-token"}
@@ -262,6 +263,35 @@ def telegram(result: Any) -> dict[str, Any]:
 )
 async def test_telegram(tmp_path: Path, case: Case) -> None:
     await check(tmp_path, "external_action.telegram", TELEGRAM, case, {})
+
+
+async def test_telegram_takes_a_file_of_the_item_and_gives_one_that_was_sent(tmp_path: Path) -> None:
+    replies = [
+        Reply({"ok": True, "result": {"file_id": "f", "file_path": "photos/cat 1.jpg"}}),
+        Reply(b"\xff\xd8cat"),
+        Reply(telegram({"message_id": 9})),
+    ]
+    async with stage(tmp_path, TELEGRAM, *replies) as there:
+        got = await there.run("external_action.telegram", {"operation": "file.download", "file_id": "f"})
+        assert isinstance(got, NodeSucceeded), got
+        cat = got.outputs["main"][0]
+        assert cat.json["file_name"] == "cat 1.jpg"
+        sent = await there.run(
+            "external_action.telegram",
+            {"operation": "file.send", "chat_id": 4, "kind": "photo", "caption": "a cat"},
+            [cat],
+        )
+        assert records(sent) == [{"message_id": 9}]
+        assert there.asked == [
+            "GET /bot42:abc/getFile?file_id=f",
+            "GET /file/bot42:abc/photos/cat%201.jpg",
+            "POST /bot42:abc/sendPhoto",
+        ]
+        body = await there.there.seen[2].read()
+    assert b'name="chat_id"\r\n\r\n4\r\n' in body
+    assert b'name="photo"; filename="cat 1.jpg"' in body
+    assert b"\xff\xd8cat" in body
+    assert b"a cat" in body
 
 
 async def test_telegram_says_in_the_body_how_long_to_wait(tmp_path: Path) -> None:

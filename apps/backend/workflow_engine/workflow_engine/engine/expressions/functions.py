@@ -40,6 +40,7 @@ from workflow_engine.engine.expressions.values import (
     dump,
     integer,
     kind,
+    member,
     moment,
     named,
     plain,
@@ -245,6 +246,15 @@ def contains(run: Run, text: str, part: str) -> bool:
     return part in text
 
 
+@function("includes(any, any) -> bool", example="includes([1, 2], 2) && includes('workflow', 'flow')")
+def includes(run: Run, whole: Any, part: Any) -> bool:
+    """Whether a text has the part, or a list the element, where it is not known which of the two there is."""
+    if isinstance(whole, str) and isinstance(part, str):
+        run.spend(len(whole) >> 5)
+        return part in whole
+    return member(run, part, whole)
+
+
 @function("text.startsWith(text) -> bool", example="'workflow'.startsWith('work')", standard=True)
 def starts_with(run: Run, text: str, part: str) -> bool:
     """Whether it begins so."""
@@ -282,6 +292,19 @@ def extract(run: Run, text: str, pattern: str) -> list[str]:
         run.build(ENTRY + match.end() - match.start())
         found.append(match.group(compiled.groups) or "")
     return found
+
+
+@function("text.replaceMatches(text, text) -> text", example="'a1b22'.replaceMatches('[0-9]+', '#') == 'a#b#'")
+def replace_matches(run: Run, text: str, pattern: str, new: str) -> str:
+    """With every place that a regular expression (RE2) matches replaced by the new text as it stands."""
+    compiled, parts, position = _regex(run, text, pattern), [], 0
+    for match in compiled.finditer(text):
+        run.spend(50)
+        run.build(match.start() - position + len(new))
+        parts += [text[position : match.start()], new]
+        position = match.end()
+    run.build(len(text) - position)
+    return "".join([*parts, text[position:]])
 
 
 @function("text.urlEncode() -> text", example="'a b&c'.urlEncode() == 'a%20b%26c'")
@@ -357,9 +380,18 @@ def last(run: Run, values: list[Any]) -> Any:
     return _of(values)[-1]
 
 
-@function("list.slice(int) -> list", "list.slice(int, int) -> list", example="[1, 2, 3].slice(1, 3) == [2, 3]")
-def cut(run: Run, values: list[Any], start: int, end: int | None = None) -> list[Any]:
-    """From an element up to, not including, another; what lies outside is cut off."""
+@function(
+    "list.slice(int) -> list",
+    "list.slice(int, int) -> list",
+    "text.slice(int) -> text",
+    "text.slice(int, int) -> text",
+    example="[1, 2, 3].slice(1, 3) == [2, 3] && 'abc'.slice(1) == 'bc'",
+)
+def cut(run: Run, values: list[Any] | str, start: int, end: int | None = None) -> list[Any] | str:
+    """From an element or character up to, not including, another; what lies outside is cut off."""
+    if isinstance(values, str):
+        _built(run, values, len(values))
+        return values[max(start, 0) : None if end is None else max(end, 0)]
     return _listed(run, values)[max(start, 0) : None if end is None else max(end, 0)]
 
 

@@ -54,7 +54,7 @@ class AmqpPublish(Node[AmqpPublishParameters]):
     credentials = (CredentialSlot("server", ("amqp",), required=True),)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        return messages.shape(parameters)
+        return self.shaped(effect=messages.effect(parameters))
 
     async def run(self, call: Call[AmqpPublishParameters]) -> Result:
         parameters = call.parameters

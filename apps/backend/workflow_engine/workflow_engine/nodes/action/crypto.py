@@ -169,7 +169,7 @@ class Crypto(Node[CryptoParameters]):
     def shape(self, parameters: dict[str, Any]) -> Shape:
         do = parameters.get("do")
         is_pure = isinstance(do, dict) and do.get("operation") == "hash" and not do.get("binary")
-        return Shape(effect=Effect.PURE if is_pure else self.effect)
+        return self.shaped(effect=Effect.PURE if is_pure else self.effect)
 
     async def run(self, call: Call[CryptoParameters]) -> Result:
         match call.parameters.do:

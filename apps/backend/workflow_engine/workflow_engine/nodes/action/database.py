@@ -88,7 +88,7 @@ class Database(Node[DatabaseParameters]):
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
         together = parameters.get("transaction") == "all_items"
-        return Shape(effect=sql.effect(parameters), run_mode=RunMode.BATCH if together else RunMode.PER_ITEM)
+        return self.shaped(effect=sql.effect(parameters), run_mode=RunMode.BATCH if together else RunMode.PER_ITEM)
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
         found = [*super().check(parameters), *sql.spliced(parameters, ":name")]

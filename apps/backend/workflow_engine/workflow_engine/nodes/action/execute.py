@@ -65,7 +65,7 @@ class Execute(Node[ExecuteParameters]):
     effect = Effect.AT_MOST_ONCE
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        return Shape(effect=Effect.IDEMPOTENT if parameters.get("idempotent") is True else Effect.AT_MOST_ONCE)
+        return self.shaped(effect=Effect.IDEMPOTENT if parameters.get("idempotent") is True else Effect.AT_MOST_ONCE)
 
     async def run(self, call: Call[ExecuteParameters]) -> Result:
         parameters, context = call.parameters, call.context

@@ -136,7 +136,7 @@ class File(Node[FileParameters]):
         once = operation not in ("read", "list", "delete", "write") or (
             operation == "write" and isinstance(do, dict) and do.get("replace", True) is not True
         )
-        return Shape(effect=Effect.AT_MOST_ONCE if once else Effect.IDEMPOTENT)
+        return self.shaped(effect=Effect.AT_MOST_ONCE if once else Effect.IDEMPOTENT)
 
     async def run(self, call: Call[FileParameters]) -> Result:
         files = await _files(call)

@@ -109,14 +109,8 @@ class HttpRequest(Node[HttpRequestParameters]):
     credentials = (REQUEST, CERTIFICATE)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        shape = super().shape(parameters)
         repeatable = parameters.get("method", "GET") in REPEATABLE or parameters.get("idempotent") is True
-        return Shape(
-            inputs=shape.inputs,
-            outputs=shape.outputs,
-            effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE,
-            run_mode=shape.run_mode,
-        )
+        return self.shaped(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
 
     async def run(self, call: Call[HttpRequestParameters]) -> Result:
         parameters = call.parameters

@@ -54,7 +54,7 @@ class KafkaPublish(Node[KafkaPublishParameters]):
     credentials = (CredentialSlot("server", ("kafka",), required=True),)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        return messages.shape(parameters)
+        return self.shaped(effect=messages.effect(parameters))
 
     async def run(self, call: Call[KafkaPublishParameters]) -> Result:
         parameters = call.parameters

@@ -6,7 +6,7 @@ from typing import Any
 
 from workflow_engine.nodes.action.http.body import stored
 from workflow_engine.nodes.action.servers import Server
-from workflow_engine.nodes.spec import Call, Effect, Json, NodeFailure, Parameters, Shape
+from workflow_engine.nodes.spec import Call, Effect, Json, NodeFailure, Parameters
 from workflow_engine.utils import json
 
 MAX_BYTES = 64 << 20
@@ -22,9 +22,9 @@ class Message(Parameters):
     """Sending it twice does no harm, because receivers deduplicate; otherwise it is sent at most once."""
 
 
-def shape(parameters: dict[str, Any]) -> Shape:
+def effect(parameters: dict[str, Any]) -> Effect:
     """A message may be sent again only where that is known to do no harm."""
-    return Shape(effect=Effect.IDEMPOTENT if parameters.get("idempotent") is True else Effect.AT_MOST_ONCE)
+    return Effect.IDEMPOTENT if parameters.get("idempotent") is True else Effect.AT_MOST_ONCE
 
 
 def written(value: Json) -> bytes:

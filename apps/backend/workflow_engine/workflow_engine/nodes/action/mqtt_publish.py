@@ -50,7 +50,7 @@ class MqttPublish(Node[MqttPublishParameters]):
     credentials = (CredentialSlot("server", ("mqtt",), required=True),)
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        return messages.shape(parameters)
+        return self.shaped(effect=messages.effect(parameters))
 
     async def run(self, call: Call[MqttPublishParameters]) -> Result:
         parameters = call.parameters

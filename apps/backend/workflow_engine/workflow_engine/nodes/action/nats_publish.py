@@ -46,8 +46,8 @@ class NatsPublish(Node[NatsPublishParameters]):
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
         if parameters.get("jet_stream") is True:
-            return Shape(effect=Effect.IDEMPOTENT)
-        return messages.shape(parameters)
+            return self.shaped(effect=Effect.IDEMPOTENT)
+        return self.shaped(effect=messages.effect(parameters))
 
     async def run(self, call: Call[NatsPublishParameters]) -> Result:
         parameters = call.parameters

@@ -69,7 +69,7 @@ class Postgres(Node[PostgresParameters]):
     literals = frozenset({"sql"})
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
-        return Shape(effect=sql.effect(parameters))
+        return self.shaped(effect=sql.effect(parameters))
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
         return [*super().check(parameters), *sql.spliced(parameters, "%(name)s")]

@@ -84,7 +84,7 @@ class Redis(Node[RedisParameters]):
 
     def shape(self, parameters: dict[str, Any]) -> Shape:
         repeatable = str(parameters.get("command")).upper() in _REPEATABLE or parameters.get("idempotent") is True
-        return Shape(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
+        return self.shaped(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
 
     async def run(self, call: Call[RedisParameters]) -> Result:
         server = await reached(call.node, call.context, "redis")

@@ -13,6 +13,8 @@ class RunCodeParameters(Parameters):
     language: Literal["python", "javascript"]
     code: str = Field(min_length=1, max_length=64 * 1024)
     """The body of a function that gets `items`, a list of the input records, and `item`, and returns a value."""
+    inputs: dict[str, Json] = {}
+    """What else the code gets, as `inputs`; expressions work here, e.g. `{"rates": "{{ node['Rates'].json }}"}`."""
     mode: Literal["all_items", "each_item"] = "all_items"
     """Run once for all items (`item` is the first one), or once for each of them."""
     timeout: float = Field(default=10, ge=0.1, le=300)
@@ -27,7 +29,8 @@ class RunCode(Node[RunCodeParameters]):
     The code is the body of a function: it gets `items` (a list of records) and `item`, and what it `return`s
     becomes items. An object is one item, a list is one item for each element, nothing (None, null) is no item;
     anything that is not an object stands under `value`. Binary data is not passed in. In JavaScript `await` works.
-    `{{ }}` has no meaning inside of the code.
+    `{{ }}` has no meaning inside of the code: what it is to get from elsewhere goes into `inputs`, whose expressions
+    are resolved once, for the first item.
 
     The code runs in a process of its own, without network, files and environment, and is stopped at its time
     and memory limits. Python is a subset, with few modules (json, math, re, datetime, collections, itertools, random
@@ -54,6 +57,7 @@ class RunCode(Node[RunCodeParameters]):
             each=each,
             timeout=parameters.timeout,
             memory=parameters.memory_mib,
+            inputs=parameters.inputs,
         )
         if not each:
             return Emit({"main": [Item(record) for record in _records(value)]})

@@ -150,7 +150,7 @@ class Ssh(Node[SshParameters]):
         repeatable = isinstance(do, dict) and (
             do.get("operation") in ("upload", "download", "list", "make_folder") or do.get("idempotent") is True
         )
-        return Shape(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
+        return self.shaped(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
 
     def check(self, parameters: dict[str, Any]) -> Sequence[ParameterProblem]:
         found = list(super().check(parameters))

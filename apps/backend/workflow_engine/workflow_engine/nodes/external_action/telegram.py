@@ -6,10 +6,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from workflow_engine.engine.items import Item
 from workflow_engine.nodes.action.http.auth import Signature
+from workflow_engine.nodes.action.http.body import MultipartBody, Part, encode
+from workflow_engine.nodes.action.http.pages import Step
+from workflow_engine.nodes.context import Blobs
 from workflow_engine.nodes.external_action.service import (
     Account,
     CallApi,
+    Encoded,
     Field,
     Operation,
     Service,
@@ -18,7 +23,7 @@ from workflow_engine.nodes.external_action.service import (
     post,
     slot,
 )
-from workflow_engine.nodes.spec import Effect, Json, NodeFailure, Parameters
+from workflow_engine.nodes.spec import Call, Effect, Emit, Json, NodeFailure, Parameters, Result
 from workflow_engine.utils import json
 
 ParseMode = Literal["MarkdownV2", "HTML", "Markdown"]
@@ -103,6 +108,57 @@ class SendDocument(ToChat):
     http = post("/sendDocument", records="result")
 
 
+class SendFile(ToChat):
+    """Sends a file of the item."""
+
+    operation: Literal["file.send"]
+    kind: Literal["document", "photo", "video", "audio", "voice", "animation"] = "document"
+    """How it is shown."""
+    binary: str = "data"
+    """The item's binary slot."""
+    caption: str | None = Field(default=None, max_length=1024)
+    """What stands under it."""
+    http = post("", records="result")
+
+    def path(self) -> str:
+        return f"/send{self.kind.capitalize()}"
+
+    def body(self) -> Json:
+        return None
+
+    def sends(self, item: Item, blobs: Blobs | None) -> Encoded:
+        parts = [Part(name="chat_id", value=self.chat_id), Part(name=self.kind, binary=self.binary)]
+        parts += [Part(name="caption", value=self.caption)] if self.caption else []
+        return encode(MultipartBody(kind="multipart", parts=parts), item, blobs)
+
+
+class GetFile(Operation):
+    """What Telegram knows of a file, such as its size and its path."""
+
+    operation: Literal["file.get"]
+    file_id: str
+    """The file, from a message."""
+    http = get("/getFile", records="result")
+
+
+class DownloadFile(Operation):
+    """A file's bytes, in slot `data`. Bots get files of up to 20 MB."""
+
+    operation: Literal["file.download"]
+    file_id: str
+    """The file, from a message."""
+    http = get("")
+
+
+class _Bytes(Operation):
+    """The second step of a download: the path that the first one told."""
+
+    operation: Literal["file.bytes"] = "file.bytes"
+    file: str
+    http = get("/{file:path}")
+    gives_file = True
+
+
 class SendLocation(ToChat):
     """Sends a place on the map."""
 
@@ -150,6 +206,9 @@ class TelegramParameters(Parameters):
         | DeleteMessage
         | SendPhoto
         | SendDocument
+        | SendFile
+        | GetFile
+        | DownloadFile
         | SendLocation
         | GetChat
         | AnswerCallback
@@ -174,7 +233,18 @@ class Telegram(Service[TelegramParameters]):
     example = {"action": {"operation": "message.send", "chat_id": 4711, "text": "{{ json.text }}"}}
 
     def address(self, secret: dict[str, Any], operation: Operation) -> str:
-        return f"{super().address(secret, operation)}/bot{secret.get('token', '')}"
+        folder = "/file" if isinstance(operation, _Bytes) else ""
+        return f"{super().address(secret, operation)}{folder}/bot{secret.get('token', '')}"
+
+    async def run(self, call: Call[TelegramParameters]) -> Result:
+        operation = call.parameters.action
+        if not isinstance(operation, DownloadFile):
+            return await super().run(call)
+        told = await self.sent(call, GetFile(operation="file.get", file_id=operation.file_id), Step())
+        path = ((told.body or {}).get("result") or {}).get("file_path")
+        if not path:
+            raise NodeFailure("NOT_FOUND", "Telegram does not give this file", field="action.file_id")
+        return Emit({"main": (await self.sent(call, _Bytes(file=path), Step())).items(full=False)})
 
     def signature(self, secret: dict[str, Any]) -> Signature:
         return Signature()

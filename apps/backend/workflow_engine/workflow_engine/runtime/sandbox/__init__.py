@@ -10,7 +10,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,13 @@ class _Task:
     """What the line of the outcome begins with."""
     timeout: float
     memory: int
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    """More values, by name."""
 
     def written(self, **more: Any) -> bytes:
         """For a harness of ours, on its stdin."""
-        return json.dumps({"code": self.code, "items": self.items, "each": self.each, "mark": self.mark, **more})
+        given = {"code": self.code, "items": self.items, "inputs": self.inputs, "each": self.each, "mark": self.mark}
+        return json.dumps({**given, **more})
 
     async def run(
         self, command: list[str], readable: tuple[Path, ...], environment: dict[str, str], **limits: Any
@@ -67,11 +70,20 @@ class ProcessSandbox:
         self._turns = asyncio.Semaphore(concurrency or max(2, os.cpu_count() or 2))
 
     async def run(
-        self, language: str, code: str, items: list[dict[str, Any]], *, each: bool, timeout: float, memory: int
+        self,
+        language: str,
+        code: str,
+        items: list[dict[str, Any]],
+        *,
+        each: bool,
+        timeout: float,
+        memory: int,
+        inputs: dict[str, Any] | None = None,
     ) -> Any:
         """What the code returned, as plain JSON values; a list of one value for each item when `each` is set.
 
-        `language` is `python`, `javascript`, `jinja` or `jinja-html`, `timeout` in seconds, `memory` in MiB. Raises
+        `language` is `python`, `javascript`, `jinja` or `jinja-html`, `timeout` in seconds, `memory` in MiB; `inputs`
+        are what code sees under that name. Raises
         NodeFailure CODE_FAILED, CODE_TIMEOUT, CODE_MEMORY, CODE_RESULT_INVALID, CODE_OUTPUT_TOO_LARGE, CODE_CRASHED,
         CODE_UNAVAILABLE.
         """
@@ -80,7 +92,7 @@ class ProcessSandbox:
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="workflow-code-"))
             try:
-                ended = await start(_Task(folder, language, code, items, each, mark, timeout, memory))
+                ended = await start(_Task(folder, language, code, items, each, mark, timeout, memory, inputs or {}))
             except OSError as error:
                 raise NodeFailure(
                     "CODE_UNAVAILABLE", f"the sandbox can not be started: {error}", hint="see the server's installation"
@@ -92,7 +104,8 @@ class ProcessSandbox:
 
 async def _python(task: _Task) -> process.Ended:
     file = task.folder / "program.py"
-    text = program.whole(task.code, json.dumps(task.items).decode(), each=task.each, mark=task.mark)
+    items, inputs = json.dumps(task.items).decode(), json.dumps(task.inputs).decode()
+    text = program.whole(task.code, items, inputs, each=task.each, mark=task.mark)
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
     limits = ["--max-feed-duration", str(task.timeout), "--max-memory", f"{task.memory * MIB_KIB * 1024}"]
     sleep = ["--max-total-sleep", str(task.timeout), "--max-sleep", "inf"]

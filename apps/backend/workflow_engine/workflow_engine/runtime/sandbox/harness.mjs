@@ -1,6 +1,6 @@
 // Runs one program that arrives on stdin, in a Deno that was given no permission at all.
 // The body of a function can hold no static import, and a dynamic one asks for permissions.
-const { code, items, each, mark } = JSON.parse(await new Response(Deno.stdin.readable).text());
+const { code, items, inputs, each, mark } = JSON.parse(await new Response(Deno.stdin.readable).text());
 const write = Deno.stdout.writeSync.bind(Deno.stdout);
 const stringify = JSON.stringify;
 const encoder = new TextEncoder();
@@ -24,12 +24,12 @@ let value;
 let failed = false;
 try {
   const AsyncFunction = (async () => {}).constructor;
-  const program = new AsyncFunction("items", "item", code);
+  const program = new AsyncFunction("items", "item", "inputs", code);
   if (each) {
     value = [];
-    for (const item of items) value.push((await program(items, item)) ?? null);
+    for (const item of items) value.push((await program(items, item, inputs)) ?? null);
   } else {
-    value = (await program(items, items[0])) ?? null;
+    value = (await program(items, items[0], inputs)) ?? null;
   }
 } catch (error) {
   failed = true;

@@ -9,14 +9,15 @@ from functools import lru_cache
 LINES_BEFORE = 2
 """Lines of ours above the user's first one."""
 
-_HEAD = "import json as _json\ndef _program(items, item):\n"
+_HEAD = "import json as _json\ndef _program(items, item, inputs):\n"
 _TAIL = """
 def _outcome():
     items = _json.loads({items})
+    inputs = _json.loads({inputs})
     if {each}:
-        value = [_program(items, item) for item in items]
+        value = [_program(items, item, inputs) for item in items]
     else:
-        value = _program(items, items[0] if items else None)
+        value = _program(items, items[0] if items else None, inputs)
     try:
         return _json.dumps({{"value": value}})
     except (TypeError, ValueError, RecursionError) as error:
@@ -25,9 +26,10 @@ print("\\n" + {mark} + _outcome())
 """
 
 
-def whole(code: str, items: str, *, each: bool, mark: str) -> str:
-    """The file to run. `items` is JSON text; the outcome is printed on a line that begins with `mark`."""
-    return f"{_HEAD}{indented(code)}\n pass\n{_TAIL.format(items=repr(items), each=each, mark=repr(mark))}"
+def whole(code: str, items: str, inputs: str, *, each: bool, mark: str) -> str:
+    """The file to run. `items` and `inputs` are JSON text; the outcome is printed on a line that begins with `mark`."""
+    tail = _TAIL.format(items=repr(items), inputs=repr(inputs), each=each, mark=repr(mark))
+    return f"{_HEAD}{indented(code)}\n pass\n{tail}"
 
 
 @lru_cache(maxsize=256)
