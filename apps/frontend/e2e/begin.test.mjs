@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { authority } from "./authority.mjs";
 import { choose, create, idOf, leave, node, saved, write } from "./hands.mjs";
-import { browser, engine, model, page, peer, shot } from "./world.mjs";
+import { accessibility, browser, engine, model, page, peer, shot } from "./world.mjs";
 
 let chromium;
 let server;
@@ -36,6 +36,31 @@ after(async () => {
 
 afterEach((test) => shot(context, test.name));
 
+describe("a new server", () => {
+  it("shows the ways to begin, and each open end shows how to go on", async () => {
+    await on.getByRole("button", { name: /Start from a template/ }).waitFor();
+    assert.deepEqual(await accessibility(on), []);
+    await on.getByRole("button", { name: /Build it step by step/ }).click();
+    await on.getByLabel("Name").fill("Forecast");
+    await on.getByRole("button", { name: "Create" }).click();
+    await on.getByRole("button", { name: "Add after Start" }).click();
+    await on
+      .getByRole("option", { name: /^HTTP request/ })
+      .first()
+      .click();
+    await write(on, "URL", `${world.url}/forecast`);
+    assert.equal(await on.locator(".react-flow__edge").count(), 1);
+    await on.getByRole("button", { name: "Add after HTTP request" }).click();
+    await on.getByRole("option", { name: /^If/ }).first().click();
+    await node(on, "If").waitFor();
+    assert.equal(await on.locator(".react-flow__edge").count(), 2);
+    await on.getByRole("button", { name: "Add after If, false" }).waitFor();
+    assert.equal(await on.getByRole("button", { name: "Add after HTTP request" }).count(), 0);
+    await leave(on);
+    await saved(on);
+  });
+});
+
 describe("the gallery", () => {
   it("is searched; a template is looked at, taken, given its addresses, and runs", async () => {
     await on.getByRole("link", { name: "Templates" }).click();
@@ -46,12 +71,14 @@ describe("the gallery", () => {
     const dialog = on.getByRole("dialog");
     await dialog.getByText("Tell the team").waitFor();
     await dialog.getByText("weather_url").waitFor();
+    await dialog.getByLabel("Rain percent").fill("70");
     await dialog.getByRole("button", { name: "Use this template" }).click();
     await on.locator('.node[data-node="rainy"]').waitFor();
     assert.equal(await on.locator(".node").count(), 7);
 
     await on.getByRole("button", { name: "More" }).click();
     await on.getByRole("menuitem", { name: "Workflow settings" }).click();
+    await on.getByRole("dialog").getByText('"rain_percent": 70').waitFor();
     await on.getByRole("dialog").getByLabel("Constants").click();
     await on.keyboard.press("Control+a");
     await on.keyboard.insertText(

@@ -584,7 +584,7 @@ const VIEWS = (ids) => ({
   nowhere: ["/nowhere", ".empty"],
 });
 const EMPTY = {
-  "empty-workflows": ["/", ".empty"],
+  "empty-workflows": ["/", ".way"],
   "empty-executions": ["/executions", ".empty"],
   "empty-inbox": ["/inbox", ".empty"],
   "empty-triggers": ["/triggers", ".empty"],

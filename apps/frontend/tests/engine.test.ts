@@ -38,6 +38,13 @@ describe("what the engine says, in Chinese", () => {
     );
   });
 
+  it("takes no time over what is long", () => {
+    const long = ["a.b ", "x; ", "node 'a' is ", "{ }, "].map((each) => each.repeat(1990 / each.length));
+    const from = performance.now();
+    for (const text of long) say(text);
+    expect(performance.now() - from).toBeLessThan(500);
+  });
+
   it("leaves alone what others have said", () => {
     for (const text of [
       "",

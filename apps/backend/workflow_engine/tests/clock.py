@@ -41,6 +41,14 @@ class ManualClock:
             heapq.heappop(self._alarms)
         return self._alarms[0].at if self._alarms else None
 
+    def set_back(self, ms: int) -> None:
+        """Goes back, and rings every alarm too early: a clock that may be set looks again from time to time."""
+        self._now -= ms
+        alarms, self._alarms = sorted(self._alarms), []
+        for alarm in alarms:
+            if not alarm.canceled:
+                alarm.callback()
+
     def advance(self, ms: int) -> None:
         """Moves on, and rings every alarm on the way at its own time; also those that alarms set."""
         end = self._now + ms

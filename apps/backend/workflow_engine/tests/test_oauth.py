@@ -20,6 +20,8 @@ from tests.serving import LOOPBACK, Client, output
 from tests.test_integration_service import KEY, Integrations, fetching, refused
 from workflow_engine import server
 from workflow_engine.core.config import Settings
+from workflow_engine.models import credentials
+from workflow_engine.models.store import StoreUnavailable
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
@@ -207,6 +209,25 @@ class TestRenewal:
             service.clock.advance(HOUR)
             assert output(await service.fetch(there, made.id)) == [{"welcome": True}]
             assert there.asked["refresh_token"] == 2
+
+    async def test_a_token_that_the_database_does_not_take_at_once_is_not_lost(
+        self, sqlite_service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        edit, tries = credentials.edit, 0
+
+        async def refuse_once(*change: Any) -> Any:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise StoreUnavailable("the database is restarting")
+            return await edit(*change)
+
+        async with authority() as there:
+            made = await sqlite_service.connect(there)
+            monkeypatch.setattr(credentials, "edit", refuse_once)
+            for _ in range(2):
+                sqlite_service.clock.advance(HOUR)
+                assert output(await sqlite_service.fetch(there, made.id)) == [{"welcome": True}]
 
     async def test_a_token_that_the_peer_took_back_early_is_renewed(self, sqlite_service: Service) -> None:
         async with authority() as there:

@@ -438,7 +438,7 @@ async def test_the_catalogue_tells_the_order_of_parameters_and_which_are_code(sq
     """A Struct keeps no order, and a form needs one."""
     answer = await sqlite_client.stub.ListNodeTypes(ws.ListNodeTypesRequest(query="action.run_code"))
     schema = json_format.MessageToDict(answer.node_types[0].parameter_schema)
-    assert schema["propertyOrder"][:3] == ["language", "code", "mode"]
+    assert schema["propertyOrder"][:2] == ["language", "code"]
     assert schema["properties"]["code"]["literal"] is True
     assert "literal" not in schema["properties"]["mode"]
 

@@ -51,7 +51,7 @@ export function Credentials({
         return (
           <Field
             key={slot.name}
-            label={isNamed ? t("Credential: {name}", { name: labelOf(slot.name ?? "") }) : t("Credential")}
+            label={isNamed ? t("Credential: {name}", { name: t(labelOf(slot.name ?? "")) }) : t("Credential")}
             required={slot.required ?? false}
           >
             {(id) => (

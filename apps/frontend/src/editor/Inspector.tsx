@@ -51,7 +51,7 @@ export function Inspector({ id, onClose }: { id: string; onClose(): void }) {
   if (!node) return null;
   const loose = issues.filter((issue) => !issue.field?.startsWith("parameters."));
   const slots = type?.credentials ?? [];
-  const signing = slots.filter((slot, at) => at === 0 || slot.required);
+  const signing = slots.filter((slot) => slot.required || slot.name === "auth" || slots.length === 1);
   const others = slots.filter((slot) => !signing.includes(slot));
   const schema = (type?.parameterSchema ?? {}) as Schema;
   const hasParameters = Object.keys((schema.properties as object | undefined) ?? {}).length > 0;

@@ -31,18 +31,6 @@ export interface Place {
   at?: { x: number; y: number };
 }
 
-const STARTING: Record<string, object> = {
-  "flow.set": { assignments: [] },
-};
-
-/** Parameters that a new node starts with: those that the schema requires, from the type's example. */
-function starting(type: NodeTypeJson): Node["parameters"] {
-  const required = new Set((type.parameterSchema?.required as string[] | undefined) ?? []);
-  const example = (type.example ?? {}) as Record<string, unknown>;
-  const chosen = Object.fromEntries(Object.entries(example).filter(([name]) => required.has(name)));
-  return { ...(STARTING[type.type ?? ""] ?? {}), ...chosen } as Node["parameters"];
-}
-
 export function addNode(editor: Editor, type: NodeTypeJson, place: Place): { edit: Edit; id: string } {
   const doc = editor.history.doc;
   const kind = (type.type ?? "").split(".").slice(1).join("_") || "node";
@@ -53,7 +41,7 @@ export function addNode(editor: Editor, type: NodeTypeJson, place: Place): { edi
   const name = fresh(type.name ?? kind, nodesOf(doc).map(nameOf));
   const into = place.into ? connectionsOf(doc).find((link) => keyOf(link) === place.into) : undefined;
   const after = into ? nodeOf(doc, into.fromNode) : place.after ? nodeOf(doc, place.after.node) : undefined;
-  const parameters = starting(type);
+  const parameters = type.starter;
   const node: Node = {
     id,
     name,

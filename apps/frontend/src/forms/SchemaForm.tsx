@@ -177,6 +177,9 @@ function ValueField({ spec, value, fallback, onChange, path }: ValueProps) {
   );
 }
 
+/** Formats for which the browser has a field of its own. */
+const INPUTS: Record<string, string> = { date: "date", email: "email", uri: "url" };
+
 function Value({
   id,
   kind,
@@ -217,7 +220,7 @@ function Value({
         return (
           <Input
             id={id}
-            type={kind.secret ? "password" : "text"}
+            type={kind.secret ? "password" : (INPUTS[kind.format] ?? "text")}
             autoComplete={kind.secret ? "new-password" : "off"}
             value={String(value ?? "")}
             placeholder={fallback ? String(fallback) : ""}

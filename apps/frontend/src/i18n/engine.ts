@@ -9,8 +9,10 @@ export type Say = (text: string) => string;
 
 interface Pattern {
   matches: RegExp;
+  /** The longest part that is in all that matches: looked for first, which is quick. */
+  part: string;
   said: string;
-  /** How much of it is its own: of two that match, the one with more was meant. */
+  /** How much of it is its own. */
   weight: number;
 }
 
@@ -20,53 +22,84 @@ const LEAST = 4;
 /** What is longer is somebody else's. */
 const LONGEST = 2000;
 const JOINT = "; ";
+/** So many texts are joined at most. */
+const MOST = 4;
 /** A field, and the node that it belongs to, or a request: what stands before a colon and stays as it is. */
 const WHERE = /^(?:(?:node '[^']*' ?)?[\w.[\]"'-]*|[A-Z]+ https?:\S+)$/;
+
+interface Found {
+  said: string;
+  /** How much of what was said was known. */
+  weight: number;
+}
 
 export function saying(table: Record<string, string>): Say {
   const patterns: Pattern[] = Object.entries(table)
     .filter(([text]) => text.search(PLACE) >= 0)
-    .map(([text, said]) => ({ matches: matcher(text), said, weight: weight(text) }))
-    .filter((pattern) => pattern.weight >= LEAST)
-    .sort((a, b) => b.weight - a.weight);
-  const known = new Map<string, string | undefined>();
+    .map(([text, said]) => ({ matches: matcher(text), part: longest(text), said, weight: weight(text) }))
+    .filter((pattern) => pattern.weight >= LEAST);
+  const known = new Map<string, Found | undefined>();
 
   /** `joined`: a value may hold what joins two texts, as when a peer's own words are quoted. */
-  function whole(text: string, joined: boolean): string | undefined {
-    if (table[text]) return table[text];
-    for (const { matches, said } of patterns) {
-      const values = matches.exec(text)?.groups;
-      if (values && (joined || !Object.values(values).some((value) => value.includes(JOINT))))
-        return said.replace(PLACE, (_, place: string) => say(values[`v${place}`] ?? ""));
-    }
-    return undefined;
+  function whole(text: string, joined: boolean): Found | undefined {
+    if (table[text]) return { said: table[text], weight: weight(text) };
+    return patterns.reduce<Found | undefined>((before, pattern) => {
+      const values = text.includes(pattern.part) ? pattern.matches.exec(text)?.groups : undefined;
+      if (!values || (!joined && Object.values(values).some((value) => value.includes(JOINT)))) return before;
+      const inner = Object.values(values).reduce((sum, value) => sum + (find(value)?.weight ?? 0), 0);
+      const made = {
+        said: pattern.said.replace(PLACE, (_, place: string) => say(values[`v${place}`] ?? "")),
+        weight: pattern.weight + inner,
+      };
+      return better(before, made);
+    }, undefined);
   }
 
   /** The engine joins what it says: where, what, and what to do. */
-  function parts(text: string): string | undefined {
-    for (let at = text.indexOf(JOINT); at >= 0; at = text.indexOf(JOINT, at + 1)) {
+  function parts(text: string): Found | undefined {
+    let found: Found | undefined;
+    let turn = 0;
+    for (let at = text.indexOf(JOINT); at >= 0 && turn < MOST; at = text.indexOf(JOINT, at + 1), turn++) {
       const head = text.slice(0, at);
       // Between quotation marks it is somebody else's.
-      const first = head.split('"').length % 2 === 1 && find(head);
-      if (first) return `${first}；${say(text.slice(at + JOINT.length))}`;
+      const first = head.split('"').length % 2 === 1 ? find(head) : undefined;
+      const rest = text.slice(at + JOINT.length);
+      if (first)
+        found = better(found, {
+          said: `${first.said}；${say(rest)}`,
+          weight: first.weight + (find(rest)?.weight ?? 0),
+        });
     }
     const at = text.indexOf(": ");
-    if (at < 0 || !WHERE.test(text.slice(0, at))) return undefined;
-    const rest = find(text.slice(at + 2));
-    return rest && `${text.slice(0, at).replace(/^node/, table.node ?? "node")}：${rest}`;
+    const rest = at >= 0 && WHERE.test(text.slice(0, at)) ? find(text.slice(at + 2)) : undefined;
+    return rest
+      ? better(found, {
+          said: `${text.slice(0, at).replace(/^node/, table.node ?? "node")}：${rest.said}`,
+          weight: rest.weight,
+        })
+      : found;
   }
 
-  function find(text: string): string | undefined {
+  function find(text: string): Found | undefined {
     if (text.length < LEAST || text.length > LONGEST) return undefined;
     if (!known.has(text)) {
       if (known.size > 2000) known.clear();
-      known.set(text, whole(text, false) ?? parts(text) ?? whole(text, true));
+      known.set(text, better(whole(text, false), parts(text)) ?? whole(text, true));
     }
     return known.get(text);
   }
 
-  const say: Say = (text) => find(text) ?? text;
+  const say: Say = (text) => find(text)?.said ?? text;
   return say;
+}
+
+/** Of two ways to understand a text, the one that knows more of it; of equals, the first. */
+function better(one: Found | undefined, other: Found | undefined): Found | undefined {
+  return one && (!other || one.weight >= other.weight) ? one : other;
+}
+
+function longest(text: string): string {
+  return text.split(/\{\d\}/).reduce((one, other) => (other.length > one.length ? other : one), "");
 }
 
 function weight(text: string): number {

@@ -642,4 +642,8 @@ export default {
   "Execution ended": "执行已结束",
   "Step of an agent succeeded": "智能体的步骤成功",
   "Task answered": "任务已答复",
+  Certificate: "证书",
+  Signing: "签名",
+  Email: "邮件",
+  "Nothing has happened yet": "尚无动静",
 } as Record<string, string>;

@@ -145,16 +145,18 @@ function TriggerDialog({
   onClose(): void;
 }) {
   const { t, language } = useWords();
-  const [tab, setTab] = useState("next");
+  // Only a clock knows what comes next.
+  const isTimed = !trigger.webhookUrl;
+  const [tab, setTab] = useState(isTimed ? "next" : "events");
   const id = trigger.id ?? "";
-  const times = useCall(triggers.previewTrigger, { trigger, count: 12 }, { enabled: !trigger.webhookUrl });
+  const times = useCall(triggers.previewTrigger, { trigger, count: 12 }, { enabled: isTimed });
   const events = useCall(triggers.listTriggerEvents, { triggerId: id, limit: 50 }, { every: 5000 });
   const [payload, setPayload] = useState("{}");
   const [from, setFrom] = useState("");
   const [to, setTo] = useState("");
   const fire = useChange(triggers.fireTrigger, ["ListTriggerEvents"], {
     done: (answer) => {
-      toast("green", t("Fired"), { text: answer.message ?? "" });
+      toast("green", t("Fired"), { text: t.say(answer.message ?? "") });
       setTab("events");
     },
   });
@@ -197,7 +199,7 @@ function TriggerDialog({
         value={tab}
         onChange={setTab}
         tabs={[
-          { id: "next", label: t("Next runs"), icon: CalendarClock },
+          ...(isTimed ? [{ id: "next", label: t("Next runs"), icon: CalendarClock }] : []),
           { id: "events", label: t("What it did"), icon: Zap },
           { id: "fire", label: t("Fire"), icon: Play },
         ]}
@@ -216,13 +218,14 @@ function TriggerDialog({
                   </li>
                 ))}
               </ol>
-              {trigger.webhookUrl ? (
-                <p className="soft">{t("It fires whenever its address is called.")}</p>
-              ) : null}
             </>
           ) : tab === "events" ? (
             events.error ? (
               <Problem error={events.error} />
+            ) : events.data && !events.data.events?.length ? (
+              <Empty icon={Zap} title={t("Nothing has happened yet")}>
+                {isTimed ? "" : t("It fires whenever its address is called.")}
+              </Empty>
             ) : (
               <table className="table">
                 <tbody>

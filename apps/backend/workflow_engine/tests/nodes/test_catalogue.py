@@ -27,6 +27,15 @@ def test_an_unknown_parameter_is_refused_when_saving(type: str) -> None:
     assert found == ["parameters.no_such_thing: there is no parameter 'no_such_thing'"]
 
 
+@pytest.mark.parametrize("type", installed().types())
+def test_a_new_node_can_be_stored_as_it_is(type: str) -> None:
+    """Whoever adds a node in the editor has not said anything yet, and shall not be told off for it."""
+    node = installed().find(type)
+    assert node
+    assert problems(type, node.starter) == []
+    assert node.starter.items() <= node.example.items()
+
+
 class Asks(Node[Parameters]):
     """Asks somebody."""
 

@@ -49,6 +49,15 @@ class TestTheQueue:
             queue.push(pk, user, 0)
         assert [queue.ahead(pk) for pk in range(3)] == [0, 2, 1]
 
+    def test_who_has_left_is_forgotten(self) -> None:
+        queue = FairQueue()
+        for pk in range(10_000):
+            queue.push(pk, str(pk % 3), 0)
+            if pk not in (3, 5):
+                queue.remove(pk)
+        assert len(queue._heap) < 200
+        assert drained(queue) == [3, 5]
+
 
 ACTION = st.tuples(st.sampled_from(["enter", "leave", "pass"]), st.integers(0, 9))
 

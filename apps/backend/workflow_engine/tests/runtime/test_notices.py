@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -20,6 +21,8 @@ from tests.clock import ManualClock
 from tests.runtime.peers import peer
 from tests.serving import Client, free_port, output, serving
 from workflow_engine.engine.tasks import Notice, Task
+from workflow_engine.models import tasks
+from workflow_engine.models.store import Store
 from workflow_engine.nodes.human.channels import message
 from workflow_engine.nodes.registry import installed
 from workflow_engine.proto import integration_pb2 as it
@@ -191,6 +194,30 @@ async def test_a_message_that_does_not_get_through_is_tried_again_and_says_why(w
     async with world.session.post(link_in(said["text"]), data={"approved": "false"}) as answered:
         assert "You refused" in await answered.text()
     assert [each.user_id for each in (await world.task()).answers] == ["slack:#ops"]
+
+
+async def test_one_that_is_stored_during_a_look_is_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    mails, next_due = world.peers.mails, tasks.next_due
+    looked, may_go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(store: Store) -> int | None:
+        found = next_due(store)
+        if found is None:
+            loop.call_soon_threadsafe(looked.set)
+            may_go_on.wait(10)
+        return found
+
+    notify = [{"channel": "email", "from": "shop@example.com"}]
+    await world.ask(assignees=["ada@example.com"], notify=notify, remind_every="1h", reminders=1)
+    await world.until(lambda: len(mails) == 1)
+    monkeypatch.setattr(tasks, "next_due", slowly)
+    world.clock.advance(HOUR)
+    await asyncio.wait_for(looked.wait(), 10)
+    await world.ask(assignees=["grace@example.com"], notify=notify)
+    may_go_on.set()
+    await world.until(lambda: len(mails) == 3)
+    assert mails[2][0] == "grace@example.com"
 
 
 async def test_what_people_wrote_is_never_an_expression(world: World) -> None:

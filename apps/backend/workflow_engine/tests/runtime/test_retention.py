@@ -315,3 +315,16 @@ class TestBlobs:
                 await running.advance(SWEEP_EVERY)
                 await idle(kept)
             assert not blobs.path(ref).exists()
+
+
+async def test_a_clock_that_is_set_back_stops_no_clearing(sqlite_url: str) -> None:
+    async with keeping(sqlite_url, Policy(max_count=1)) as (running, kept):
+        kept.open()
+        for _ in range(3):
+            await run(running)
+        for move, ms in ((running.clock.set_back, 30 * DAY), (running.clock.advance, EVERY)):
+            assert kept._work is not None
+            await kept._work
+            move(ms)
+        await kept._work
+        assert len(await ids(running)) == 1

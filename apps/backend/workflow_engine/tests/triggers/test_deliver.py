@@ -14,6 +14,7 @@ from workflow_engine.models import triggers as stored
 from workflow_engine.models.writes import Decision
 from workflow_engine.nodes.registry import Registry
 from workflow_engine.nodes.trigger.base import Trigger, TriggerParameters
+from workflow_engine.triggers import deliver
 from workflow_engine.triggers.registered import Registered
 
 
@@ -313,3 +314,56 @@ async def test_old_records_go_and_what_waits_stays(database_url: str) -> None:
         while bell.running or bell.buffered:
             await life.quiet()
         assert life.decisions(bell) == ["STARTED", "STARTED"]
+
+
+class TestWhoDeliversGoesAway:
+    """In the middle of the commit: what becomes true all the same is not forgotten."""
+
+    @staticmethod
+    async def deliver_and_go(life: Rig, bell: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
+        submit, held = life.engine.store.submit, asyncio.Queue[Any]()
+        monkeypatch.setattr(life.engine.store, "submit", lambda *submission: held.put_nowait(submission))
+        delivering = asyncio.create_task(life.deliver(bell, {}))
+        under_way = await held.get()
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+        monkeypatch.setattr(life.engine.store, "submit", submit)
+        submit(*under_way)
+
+    async def test_what_it_started_runs_and_is_not_overlapped(
+        self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = World()
+        gate = world.gate("work")
+        async with rig(sqlite_url, world, registry=registry(world)) as life:
+            bell = await publish(life, overlap="skip")
+            await self.deliver_and_go(life, bell, monkeypatch)
+            assert (await life.deliver(bell, {})).decision is Decision.SKIPPED_OVERLAP
+            gate.set()
+            await life.quiet()
+            assert life.decisions(bell) == ["STARTED", "SKIPPED_OVERLAP"]
+
+    async def test_what_was_buffered_has_its_turn(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = World()
+        gate = world.gate("work")
+        async with rig(sqlite_url, world, registry=registry(world)) as life:
+            bell = await publish(life, overlap="buffer_all")
+            await life.deliver(bell, {})
+            await self.deliver_and_go(life, bell, monkeypatch)
+            gate.set()
+            await life.quiet()
+            assert life.decisions(bell) == ["STARTED", "STARTED"]
+            assert len(world.done) == 2
+
+    async def test_what_was_received_starts(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = World()
+        async with rig(sqlite_url, world, registry=registry(world)) as life:
+            bell = await publish(life)
+            deliveries = life.triggers.deliveries
+            monkeypatch.setattr(deliver, "BUSY", 0)
+            monkeypatch.setattr(life, "deliver", lambda bell, _: deliveries.accept(bell, [Item({})]))
+            await self.deliver_and_go(life, bell, monkeypatch)
+            # The writer keeps the order.
+            await deliveries.save(bell, "1")
+            await life.quiet()
+            assert life.decisions(bell) == ["STARTED"]

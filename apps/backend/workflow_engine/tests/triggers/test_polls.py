@@ -222,3 +222,19 @@ async def test_events_of_a_calendar_start_when_they_begin(page: Page, sqlite_url
             await looks(made, there, every=MINUTE)
             titles = [(each["title"], each["start"], each["all_day"]) for each in await started(made)]
             assert titles[1:] == [("Holiday", "2025-06-16T00:00:00+00:00", True)]
+
+
+async def test_a_clock_that_is_set_back_stops_no_looking(page: Page, sqlite_url: str, tmp_path: Path) -> None:
+    clock = ManualClock()
+    page.body = feed(1)
+    async with peer(page) as server, looking(sqlite_url, tmp_path, clock) as made:
+        await made.publish("wf", drawing("trigger.rss", url=server.url))
+        await looks(made, server)
+        seen = len(server.seen)
+        clock.set_back(24 * 60 * MINUTE)
+        async with asyncio.timeout(10):
+            for _ in range(1_000):
+                await asyncio.sleep(0.005)
+                if len(server.seen) > seen:
+                    break
+        assert len(server.seen) > seen

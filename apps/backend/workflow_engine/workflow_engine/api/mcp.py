@@ -102,6 +102,11 @@ class McpServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
+        if request.method != "POST":
+            # No stream but an answer's own: nothing is kept between calls. Somebody may have opened it in a browser.
+            told = {"error": "this is an MCP server: give this address to an MCP client, which sends POST"}
+            await JSONResponse(told, 405, {"allow": "POST"})(scope, receive, send)
+            return
         try:
             required = await self._door.is_required()
             self._origins.check(request, is_open=not required)

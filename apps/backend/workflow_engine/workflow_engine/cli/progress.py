@@ -51,7 +51,8 @@ def conclude(execution: ex.Execution, *, as_json: bool) -> bool:
         if failure.hint:
             errors.print(f"  [dim]hint: {escape(failure.hint)}[/dim]", soft_wrap=True)
     for item in output(execution):
-        print_json(item, line=True)
+        # A Struct keeps no order; the same item is to look the same each time.
+        print_json(dict(sorted(item.items())), line=True)
     return execution.status == ex.SUCCESS
 
 

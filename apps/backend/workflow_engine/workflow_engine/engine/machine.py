@@ -146,6 +146,12 @@ def expects(state: State, event: AnyEvent) -> bool:
             return True
 
 
+def waits_for(state: State, child: StartChild) -> bool:
+    """Whether the run that asked for `child` still waits for it."""
+    run = state.runs.get(child.key)
+    return isinstance(run, Waiting) and child.spec.id in run.children
+
+
 # what happened
 
 

@@ -316,6 +316,14 @@ class Node(Generic[P]):
         return ()
 
     @property
+    def starter(self) -> dict[str, Json]:
+        """Parameters that a new node begins with, so that it can be stored as it is."""
+        fields = self.parameters.model_fields.items()
+        required = {field.alias or name for name, field in fields if field.is_required()}
+        least = {name: value for name, value in self.example.items() if name in required}
+        return self.example if self.check(least) else least
+
+    @property
     def help(self) -> str:
         """The class docstring: what the node does, its caveats, its guarantees."""
         return inspect.cleandoc(self.__doc__ or "")

@@ -867,6 +867,7 @@ class NodeType(_message.Message):
     RUN_MODE_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
+    STARTER_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """`family.kind`."""
     version: _builtins.int
@@ -903,6 +904,12 @@ class NodeType(_message.Message):
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___CredentialSlot]:
         """Credentials that it takes."""
 
+    @_builtins.property
+    def starter(self) -> _struct_pb2.Struct:
+        """Parameters that a new node begins with: of the example, what the type requires where that is enough to be stored,
+        and all of it where it is not.
+        """
+
     def __init__(
         self,
         *,
@@ -919,10 +926,11 @@ class NodeType(_message.Message):
         run_mode: Global___RunMode.ValueType = ...,
         effect: Global___Effect.ValueType = ...,
         credentials: _abc.Iterable[Global___CredentialSlot] | None = ...,
+        starter: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "parameter_schema", b"parameter_schema"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "parameter_schema", b"parameter_schema", "starter", b"starter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "effect", b"effect", "example", b"example", "family", b"family", "help", b"help", "inputs", b"inputs", "name", b"name", "outputs", b"outputs", "parameter_schema", b"parameter_schema", "run_mode", b"run_mode", "summary", b"summary", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "effect", b"effect", "example", b"example", "family", b"family", "help", b"help", "inputs", b"inputs", "name", b"name", "outputs", b"outputs", "parameter_schema", b"parameter_schema", "run_mode", b"run_mode", "starter", b"starter", "summary", b"summary", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from workflow_engine.engine.plan import Limits
 from workflow_engine.runtime.contract import Turn
 
+SLACK = 100
+"""Entries of those who have left that a queue may hold, beside as many as of those who wait."""
+
 
 class FairQueue:
     """Waiting ones by priority, then users in turn, then age."""
@@ -65,7 +68,10 @@ class FairQueue:
 
     def remove(self, pk: int) -> bool:
         """Takes out `pk`, wherever it stands; False when it is not here."""
-        return self._entries.pop(pk, None) is not None
+        found = self._entries.pop(pk, None) is not None
+        if len(self._heap) > 2 * len(self._entries) + SLACK:
+            self._heap = sorted(self._entries.values())
+        return found
 
     def ahead(self, pk: int) -> int:
         """How many come before `pk`."""

@@ -63,9 +63,11 @@ class Background:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
-    def cancel(self) -> None:
-        for task in list(self._tasks):
+    async def close(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _hold(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
         self._tasks.add(task)

@@ -74,6 +74,10 @@ class RuntimeFailure(Exception):
         self.message = message
 
 
+class Busy(RuntimeFailure):
+    """A refusal of what may be taken a moment later; nothing of it is stored."""
+
+
 class Runtime(Protocol):
     """Every method that changes something returns after the change is stored."""
 

@@ -17,6 +17,7 @@ from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.state import State
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable
 from workflow_engine.nodes.context import Blobs
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime.contract import Ended
 
 LARGE = 256 * 1024
@@ -133,7 +134,8 @@ async def whole(blobs: Blobs | None, data: bytes) -> bytes:
     assert blobs is not None, "a journal with blobs is read without the blob store"
     try:
         return await read_blob(blobs, data[1:].partition(b" ")[0].decode())
-    except OSError as error:
+    except (OSError, NodeFailure) as error:
+        # Missing is what a folder that is not mounted looks like as well.
         raise StoreUnavailable(f"the blob store does not give an event: {error}") from error
 
 

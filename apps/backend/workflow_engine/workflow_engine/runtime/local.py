@@ -17,6 +17,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -62,7 +63,7 @@ from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime import measures
 from workflow_engine.runtime.admission import Admission
 from workflow_engine.runtime.background import Background, delay, insist
-from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
+from workflow_engine.runtime.contract import Busy, Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.families import (
     birth,
@@ -90,6 +91,8 @@ T = TypeVar("T")
 
 PURE_STEPS = 256
 """How many pure attempts one execution may run before the others get their turn."""
+LAST_COMMITS = 10.0
+"""Seconds for which a runtime that closes waits for a database that does not answer."""
 SNAPSHOT_EVENTS = 500
 """Events after which a state is worth a snapshot."""
 SNAPSHOT_BYTES = 64
@@ -192,7 +195,12 @@ class LocalRuntime:
                 await self._take_slot_again(row, plan)
             busy.append(row)
         for row in busy:
-            await self._load(row)
+            try:
+                await self._load(row)
+            except Exception as error:
+                # The others need not wait for a blob, say, that is not to be had.
+                log.error("execution_delayed", execution_id=row.id, error=str(error))
+                self._background.do(self._wake, row.pk)
         self._sleepers.open()
         self._background.do(self._tell_parents_again)
 
@@ -228,17 +236,18 @@ class LocalRuntime:
             if left <= 0:
                 break
             await asyncio.wait(attempts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        for live in list(self._live.values()):
-            for task in live.tasks.values():
-                task.cancel()
-            if live.committing:
-                await self._stored(live)
-        self._background.cancel()
+        for attempt in self.attempts():
+            attempt.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_COMMITS):
+                commits = [self._stored(live) for live in self._live.values() if live.committing]
+                await asyncio.gather(*commits, return_exceptions=True)
+        await self._background.close()
         self._watchers.close()
 
     async def start(self, start: Start) -> str:
         if self._closing:
-            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+            raise Busy("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         if not start.idempotency_key:
             return await self._start(start)
         return await self._background.see_through(self._start_once(start))
@@ -251,7 +260,7 @@ class LocalRuntime:
 
     async def start_all(self, starts: Sequence[Start]) -> list[str]:
         if self._closing:
-            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+            raise Busy("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         keys = {(start.workflow_id, start.idempotency_key) for start in starts if start.idempotency_key}
         if not keys:
             return await self._start_all(starts)
@@ -379,8 +388,8 @@ class LocalRuntime:
     def _new_id(self, start: Start, now: int) -> str:
         return start.execution_id or new_id("exec", now, self._entropy(10))
 
-    def _full(self) -> RuntimeFailure:
-        return RuntimeFailure(
+    def _full(self) -> Busy:
+        return Busy(
             "QUEUE_FULL",
             f"{self._admission.queued} executions wait for their turn: try again when some have ended",
         )
@@ -423,7 +432,8 @@ class LocalRuntime:
         """Takes a slot, or a place in the queue."""
         row, limits, now = live.row, live.state.plan.limits, self._clock.now_ms()
         live.admitted = self._admission.enter(row.pk, group, limits, user=row.user_id, priority=row.priority, now=now)
-        self._watch_gate(group)
+        # The limits may be wider than those that the others in the queue came under.
+        self._let_in(group)
         return live.admitted
 
     def _watch_gate(self, group: str) -> None:
@@ -637,12 +647,11 @@ class LocalRuntime:
         """Everything is stored: the execution may end, leave memory, or go on with its effects."""
         stored, live.on_stored = live.on_stored, []
         _answer(stored, None)
-        if live.held:
-            held, live.held = live.held, []
-            self._launch(live, held)
-        elif live.state.status:
+        held, live.held = live.held, []
+        self._launch(live, held)
+        if live.state.status:
             self._finish(live)
-        elif live.row.status in (Status.WAITING, Status.PAUSED) and not live.tasks:
+        elif live.row.status is Status.WAITING or (live.row.status is Status.PAUSED and not _may_act(live)):
             self._forget(live)
             if live.wake_at is not None:
                 if live.wake_at > self._clock.now_ms():
@@ -801,6 +810,8 @@ class LocalRuntime:
                 if newborn is None:
                     continue
                 born.append(newborn)
+                # Its parent is told to wait for it, so it has to be taken.
+                await self._lay_aside(newborn, must=True)
                 writes += [InsertExecution(newborn.row), Append(newborn.row.pk, 1, newborn.buffer)]
                 newborn.buffer, newborn.is_new = [], False
             await self._lay_aside(live)
@@ -813,9 +824,14 @@ class LocalRuntime:
         return bool(live.children or live.state.start or (live.has_large and self._blobs))
 
     async def _bear(self, live: _Live, child: StartChild) -> _Live | None:
-        """A child with its first event, not stored; None when it can not be, which its parent is told."""
+        """A child with its first event, not stored; None when its parent waits for it no more, or is told that it can
+        not be.
+        """
         try:
             start, plan = await insist(partial(self._child_start, live, child))
+            if not child.detached and not machine.waits_for(live.state, child):
+                # It was called off meanwhile, and is taken to have ended.
+                return None
             newborn = self._create(
                 start,
                 plan,
@@ -832,8 +848,6 @@ class LocalRuntime:
                 self._feed(live, ChildEnded(at=self._clock.now_ms(), node=node, path=path, result=result))
             return None
         newborn.committing = True
-        # Its parent is told to wait for it, so it has to be taken.
-        await self._lay_aside(newborn, must=True)
         return newborn
 
     async def _lay_aside(self, live: _Live, *, must: bool = False) -> None:
@@ -910,8 +924,10 @@ class LocalRuntime:
         """Lets in one that has been given its slot."""
         try:
             live = await self._wake(pk)
-        except RuntimeFailure as failure:
-            log.error("execution_not_taken_up", pk=pk, error=failure.message)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.error("execution_not_taken_up", pk=pk, error=str(error))
             live = None
         if live is None:
             # It will not come back to give the slot back.
@@ -1021,6 +1037,11 @@ class LocalRuntime:
         live.alarm = live.alarm_at = None
         if self._live.get(live.row.pk) is live:
             self._pump(live)
+
+
+def _may_act(live: _Live) -> bool:
+    """Whether an attempt is under way, or one that must not be in doubt waits for room."""
+    return bool(live.tasks or machine.unknown_outcomes(live.state))
 
 
 def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:

@@ -80,17 +80,14 @@ class Notifier:
         while True:
             self._news.clear()
             try:
-                # A look is cheap; a claim is a write, and made only when there is something to claim.
-                self._next = await asyncio.to_thread(tasks.next_due, self._store)
-                while self._next is not None and self._next <= (now := self._clock.now_ms()):
-                    due = await tasks.claim(self._store, now, now + CLAIM, AT_ONCE)
-                    await asyncio.gather(*(self._send(*each) for each in due))
-                    self._next = await asyncio.to_thread(tasks.next_due, self._store)
+                self._next = await self._send_due()
                 if self._shared:
                     untold = self._clock.now_ms() + UNTOLD
                     self._next = untold if self._next is None else min(self._next, untold)
-            except StoreUnavailable as error:
-                log.error("notices_delayed", error=str(error))
+            except Exception as error:
+                # Whatever it is, messages must not stop in silence.
+                unforeseen = not isinstance(error, StoreUnavailable)
+                log.error("notices_delayed", error=str(error), exc_info=unforeseen)
                 self._next = self._clock.now_ms() + UNREACHABLE
             alarm = self._clock.call_at(self._next, self._news.set) if self._next is not None else None
             try:
@@ -98,6 +95,18 @@ class Notifier:
             finally:
                 if alarm is not None:
                     alarm.cancel()
+
+    async def _send_due(self) -> int | None:
+        """Sends all that are due; returns when the next one is."""
+        # What is stored from here on may come too late for our look, so of all of it we want to be told.
+        self._next = None
+        # A look is cheap; a claim is a write, and made only when there is something to claim.
+        while (at := await asyncio.to_thread(tasks.next_due, self._store)) is not None:
+            if at > (now := self._clock.now_ms()):
+                break
+            due = await tasks.claim(self._store, now, now + CLAIM, AT_ONCE)
+            await asyncio.gather(*(self._send(*each) for each in due))
+        return at
 
     async def _send(self, task_id: str, number: int, tries: int) -> None:
         found = await asyncio.to_thread(tasks.get, self._store, task_id)

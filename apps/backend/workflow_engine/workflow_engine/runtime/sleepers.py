@@ -5,12 +5,13 @@ store says who that is, so that a sleeper takes no memory. Nothing polls.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from workflow_engine.core.clock import Alarm, Clock
 from workflow_engine.core.logging import get_logger
-from workflow_engine.models.store import Store
+from workflow_engine.models.store import Store, StoreUnavailable
 from workflow_engine.runtime.background import Background, insist
 
 log = get_logger(__name__)
@@ -25,7 +26,7 @@ class Sleepers:
     """`wake` takes the pk of an execution that is due, and may find that it has ended or is awake."""
 
     def __init__(
-        self, store: Store, clock: Clock, background: Background, wake: Callable[[int], Awaitable[object]]
+        self, store: Store, clock: Clock, background: Background, wake: Callable[[int], Coroutine[Any, Any, object]]
     ) -> None:
         self._store, self._clock, self._background, self._wake = store, clock, background, wake
         self._due: int | None = None
@@ -91,8 +92,11 @@ class Sleepers:
         after = (since + 1, 0)
         while page := await insist(partial(asyncio.to_thread, self._store.due, after, now, AT_ONCE)):
             after = page[-1]
-            wakes = [insist(partial(self._wake, pk)) for _, pk in page]
-            for woken in await asyncio.gather(*wakes, return_exceptions=True):
-                if isinstance(woken, Exception):
-                    log.error("not_woken", error=str(woken))
+            wakes = [self._wake(pk) for _, pk in page]
+            for (_, pk), woken in zip(page, await asyncio.gather(*wakes, return_exceptions=True), strict=True):
+                if isinstance(woken, StoreUnavailable):
+                    # The others need not wait for a blob that is not to be had.
+                    self._background.do(self._wake, pk)
+                elif isinstance(woken, Exception):
+                    log.error("not_woken", pk=pk, error=str(woken))
         return await insist(partial(asyncio.to_thread, self._store.next_due, now))

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from workflow_engine.core.clock import Clock, SystemClock
@@ -25,6 +26,7 @@ from workflow_engine.nodes.credentials import OAuth2
 from workflow_engine.nodes.perform import without_secrets
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.runtime import oauth
+from workflow_engine.runtime.background import insist
 from workflow_engine.utils.json import dumps, loads
 
 log = get_logger(__name__)
@@ -136,7 +138,8 @@ class Vault:
                 return current
             raise
         try:
-            await self.keep(id, tokens)
+            # The peer may have forgotten the old ones already.
+            await insist(partial(self.keep, id, tokens))
         except NotFound:
             raise _missing(id) from None
         log.info("token_renewed", id=id)

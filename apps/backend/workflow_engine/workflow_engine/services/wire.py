@@ -293,6 +293,7 @@ def node_type_to_proto(node: Node[Parameters], say: Words = ENGLISH) -> pb.NodeT
         help=say(node.help),
         parameter_schema=to_struct(form_schema(node, say)),
         example=to_struct(node.example),
+        starter=to_struct(node.starter),
         inputs=[_port(port, say) for port in shape.inputs],
         outputs=[_port(port, say) for port in shape.outputs],
         run_mode=pb.RunMode.Value(f"RUN_MODE_{shape.run_mode.name}"),

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -36,7 +35,8 @@ from workflow_engine.models.writes import (
 from workflow_engine.nodes.context import Blobs
 from workflow_engine.nodes.perform import shown
 from workflow_engine.nodes.trigger.base import Overlap
-from workflow_engine.runtime.contract import Runtime, RuntimeFailure, Start
+from workflow_engine.runtime.background import Background, insist
+from workflow_engine.runtime.contract import Busy, Runtime, RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import LARGE, lay_aside, read_page, whole
 from workflow_engine.triggers import overlap as overlaps
@@ -45,10 +45,8 @@ from workflow_engine.triggers.registered import Registered
 
 log = get_logger(__name__)
 
-TRY_AGAIN = ("QUEUE_FULL", "SHUTTING_DOWN")
-"""Why a start is refused that may be taken a moment later: nothing is recorded, whoever delivered delivers again."""
-RETRY = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries of what has to happen; the last one repeats."""
+UNTIL = (StoreUnavailable, Busy)
+"""What does not stand in the way for ever of what has to happen."""
 LONGEST_ID = 255
 """Characters of a delivery id that are kept as they are."""
 MEDIA_TYPE = "application/vnd.msgpack"
@@ -86,8 +84,7 @@ class Deliveries:
         self._store, self._runtime, self._definitions, self._clock = store, runtime, definitions, clock
         self._entropy, self._blobs, self._on_pause = entropy, blobs, on_pause
         self._deciding: dict[tuple[str, str], asyncio.Future[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
-        self._following: set[asyncio.Task[None]] = set()
+        self._background, self._following = Background(), Background()
         self._starting = 0
         """Deliveries from `accept` whose start is being stored."""
         self.intake = Intake(self._start_received)
@@ -114,6 +111,23 @@ class Deliveries:
         Raises StoreUnavailable, and RuntimeFailure when too much waits already or the server shuts down: then nothing
         is stored or started, and it should be delivered again. An acknowledgement must wait for this to return.
         """
+        deciding = self._deliver(trigger, items, delivery_id, at, cursor, overlap, by_hand, is_new)
+        if not trigger.follows and overlap is None:
+            return await deciding
+        # The caller may go away in the middle of the commit; the trigger has to know what became true all the same.
+        return await self._background.see_through(deciding)
+
+    async def _deliver(
+        self,
+        trigger: Registered,
+        items: Items,
+        delivery_id: str,
+        at: int | None,
+        cursor: str | None,
+        overlap: Overlap | None,
+        by_hand: bool,
+        is_new: bool,
+    ) -> TriggerEventRow:
         now = self._clock.now_ms()
         id = _short(delivery_id)
         row = TriggerEventRow(
@@ -154,7 +168,7 @@ class Deliveries:
             finally:
                 self._starting -= 1
         if len(self.intake) >= self._queue_limit:
-            raise RuntimeFailure("QUEUE_FULL", f"{len(self.intake)} deliveries wait for their start: try again later")
+            raise Busy("QUEUE_FULL", f"{len(self.intake)} deliveries wait for their start: try again later")
         now = self._clock.now_ms()
         row = TriggerEventRow(
             pk=self._store.next_trigger_event_pk(),
@@ -168,8 +182,8 @@ class Deliveries:
             execution_id=new_id("exec", now, self._entropy(10)),
             payload=_encode(items),
         )
-        await self._write([InsertTriggerEvent(row)])
-        self.intake.add(trigger, row, items)
+        # Also when the caller goes away meanwhile: what is stored as received is started.
+        await self._write([InsertTriggerEvent(row)], lambda: self.intake.add(trigger, row, items))
         return row
 
     async def save(self, trigger: Registered, cursor: str) -> None:
@@ -210,7 +224,7 @@ class Deliveries:
         """Has the trigger know when an execution ends that it started in this life or an earlier one."""
         if execution_id not in trigger.running:
             trigger.running[execution_id] = None
-            self._spawn(self._until_end(trigger, execution_id), self._following)
+            self._following.spawn(self._until_end(trigger, execution_id))
 
     def wait_again(self, trigger: Registered, pk: int) -> None:
         """Takes up an event that was buffered in an earlier life."""
@@ -220,7 +234,7 @@ class Deliveries:
 
     def go_on(self, trigger: Registered) -> None:
         """Starts what is buffered, if it may start now."""
-        self._spawn(self._drain(trigger))
+        self._background.spawn(self._drain(trigger))
 
     async def pause(self, trigger: Registered, problem: str) -> None:
         """The trigger pauses itself."""
@@ -237,10 +251,8 @@ class Deliveries:
 
     async def close(self) -> None:
         await self.intake.close()
-        tasks = [*self._background, *self._following]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
+        await self._following.close()
 
     # deciding
 
@@ -359,7 +371,7 @@ class Deliveries:
             await self._runtime.start(await self._as_start(trigger, row.execution_id, items, (record, *moved)))
         except (RuntimeFailure, WriteRefused) as refused:
             trigger.running.pop(row.execution_id, None)
-            if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
+            if isinstance(refused, Busy):
                 raise
             if isinstance(refused, WriteRefused) and row.delivery_id and not waited:
                 # The database may know the delivery, though the caller did not.
@@ -376,7 +388,7 @@ class Deliveries:
             trigger.running.pop(row.execution_id, None)
             raise
         if follows:
-            self._spawn(self._until_end(trigger, row.execution_id), self._following)
+            self._following.spawn(self._until_end(trigger, row.execution_id))
         return row
 
     async def _as_start(self, trigger: Registered, id: str, items: Items, along: Sequence[Write]) -> Start:
@@ -416,7 +428,7 @@ class Deliveries:
             trigger.storing.discard(row.pk)
         if cancel:
             for execution_id in list(trigger.running):
-                self._spawn(self._cancel(execution_id))
+                self._background.spawn(self._cancel(execution_id))
         # What it waits for may have ended meanwhile.
         self.go_on(trigger)
         return row
@@ -440,16 +452,16 @@ class Deliveries:
     async def _start_received(self, batch: Sequence[Received]) -> None:
         try:
             await self._runtime.start_all([await self._received(*each) for each in batch])
-        except (RuntimeFailure, WriteRefused, PayloadGone) as refused:
-            if isinstance(refused, RuntimeFailure) and refused.reason in TRY_AGAIN:
-                raise
+        except Busy:
+            raise
+        except (RuntimeFailure, WriteRefused, PayloadGone):
             # One of them is not to be had; the others must not suffer for it.
             for trigger, row, items in batch:
                 try:
                     await self._runtime.start(await self._received(trigger, row, items))
+                except Busy:
+                    raise
                 except (RuntimeFailure, WriteRefused, PayloadGone) as error:
-                    if isinstance(error, RuntimeFailure) and error.reason in TRY_AGAIN:
-                        raise
                     await self.give_up(row, str(error))
 
     async def _received(self, trigger: Registered, row: TriggerEventRow, items: Items | None) -> Start:
@@ -472,12 +484,12 @@ class Deliveries:
     async def _until_end(self, trigger: Registered, execution_id: str) -> None:
         ended = None
         try:
-            ended = await _insist(lambda: self._runtime.wait(execution_id))
+            ended = await insist(lambda: self._runtime.wait(execution_id), UNTIL)
         except RuntimeFailure as gone:
             log.warning("execution_not_followed", execution_id=execution_id, why=gone.message)
         if ended is not None and ended.status == "ERROR" and trigger.row.pause_on_failure and not trigger.row.paused:
             why = f"execution {execution_id} failed" + (f": {ended.failure.message}" if ended.failure else "")
-            await _insist(lambda: self.pause(trigger, why))
+            await insist(lambda: self.pause(trigger, why), UNTIL)
         trigger.running.pop(execution_id, None)
         await self._drain(trigger)
 
@@ -487,7 +499,7 @@ class Deliveries:
         trigger.draining = True
         try:
             while trigger.may_go_on:
-                await _insist(lambda: self._start_next(trigger))
+                await insist(lambda: self._start_next(trigger), UNTIL)
         finally:
             trigger.draining = False
 
@@ -502,7 +514,7 @@ class Deliveries:
                 row.decided_at, row.detail = self._clock.now_ms(), "waited for an earlier execution"
                 row = await self._start(trigger, row, await self.payload(row), [], follows=True, waited=True)
                 if trigger.overlap == "cancel_other" and trigger.buffered and row.execution_id:
-                    self._spawn(self._cancel(row.execution_id))
+                    self._background.spawn(self._cancel(row.execution_id))
         except BaseException:
             trigger.buffered.appendleft(pk)
             raise
@@ -521,10 +533,12 @@ class Deliveries:
         await self._write([InsertTriggerEvent(row), *more])
         return row
 
-    async def _write(self, writes: list[Write]) -> None:
+    async def _write(self, writes: list[Write], stored: Callable[[], None] = lambda: None) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(failure: Exception | None) -> None:
+            if failure is None:
+                stored()
             if future.done():
                 return
             if failure is None:
@@ -534,32 +548,6 @@ class Deliveries:
 
         self._store.submit(writes, done)
         await future
-
-    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
-        tasks = self._background if among is None else among
-        task = asyncio.ensure_future(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        task.add_done_callback(_complain)
-
-
-def _complain(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("background_failed", exc_info=error)
-
-
-async def _insist(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Does what has to happen, in spite of a database that is out of reach or a queue that is full for a while."""
-    tries = 0
-    while True:
-        try:
-            return await work()
-        except (StoreUnavailable, RuntimeFailure) as error:
-            if isinstance(error, RuntimeFailure) and error.reason not in TRY_AGAIN:
-                raise
-            log.error("delayed", error=str(error), tries=tries + 1)
-            await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
-            tries += 1
 
 
 def _place(pk: int) -> str:

@@ -107,8 +107,10 @@ class Sources:
         )
 
     async def _sleep(self, ms: int) -> None:
-        until = self._clock.now_ms() + ms
-        while self._clock.now_ms() < until:
+        began = self._clock.now_ms()
+        until = began + ms
+        # Nobody knows how long a sleep has lasted when the clock was set back.
+        while began <= self._clock.now_ms() < until:
             rings = asyncio.Event()
             alarm = self._clock.call_at(until, rings.set)
             try:

@@ -33,8 +33,10 @@ export function Look() {
           ]}
         />
       </div>
-      <h2 style={{ marginTop: 12 }}>{t("Keyboard")}</h2>
-      <dl className="facts shortcuts">
+      <h2 className="hide-small" style={{ marginTop: 12 }}>
+        {t("Keyboard")}
+      </h2>
+      <dl className="facts shortcuts hide-small">
         {SHORTCUTS.map(([keys, what]) => (
           <div key={keys} style={{ display: "contents" }}>
             <dt>

@@ -24,7 +24,7 @@ class If(Node[IfParameters]):
         Port("true", description="Items for which the condition holds."),
         Port("false", description="The others."),
     )
-    example = {"rules": [{"field": "total", "operator": "gt", "right": 100}]}
+    example = {"condition": "{{ json.total > 100 }}"}
 
     def run(self, call: Call[IfParameters]) -> Emit:
         return Emit({"true" if call.parameters.holds(call.item.json) else "false": [call.item]})

@@ -26,7 +26,7 @@ from workflow_engine.models.notices import Notices
 from workflow_engine.models.projection import CHANNEL, Batch
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
 from workflow_engine.nodes.context import Blobs, Context
-from workflow_engine.runtime.contract import Ended, RuntimeFailure, Start, Turn
+from workflow_engine.runtime.contract import Busy, Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.journal import Watchers, read_ended
 from workflow_engine.runtime.keys import same_request, unknown_starts
@@ -108,7 +108,7 @@ class TemporalRuntime:
 
     async def _beginning(self, start: Start) -> Begin:
         if self._closing:
-            raise RuntimeFailure("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
+            raise Busy("SHUTTING_DOWN", "the server is shutting down: try again in a moment")
         plan = await self._definitions.plan(start.digest)
         now = self._clock.now_ms()
         id = start.execution_id or new_id("exec", now, self._entropy(10))
