@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.serving import ServerProcess
+from workflow_engine.proto import workflow_service_pb2 as ws
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -62,3 +64,19 @@ async def test_the_client_for_python(sqlite_url: str, tmp_path: Path) -> None:
         done = await run("python_client.py", WORKFLOW_ENGINE_URL=f"localhost:{process.port}")
     process.terminate()
     assert (done.returncode, done.stdout) == (0, "['Hello Ada', 'Hello Alan']\n"), done.stderr
+
+
+async def test_the_client_for_agents_calls_the_workflow_of_the_readme(sqlite_url: str, tmp_path: Path) -> None:
+    process = ServerProcess(sqlite_url, tmp_path)
+    async with process.client() as client:
+        content = (EXAMPLES / "greeting.yaml").read_text()
+        imported = await client.stub.ImportWorkflow(
+            ws.ImportWorkflowRequest(content=content, format=ws.WORKFLOW_FORMAT_YAML)
+        )
+        await client.stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=imported.workflow.id))
+        done = await run("mcp_client.py", WORKFLOW_ENGINE_MCP=f"{client.http}/mcp")
+    process.terminate()
+    assert done.returncode == 0, done.stderr
+    tools, output = done.stdout.splitlines()
+    assert tools.startswith("tools: Greeting, ")
+    assert ast.literal_eval(output) == [{"name": "Ada", "text": "Hello Ada"}]

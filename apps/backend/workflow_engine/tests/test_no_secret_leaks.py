@@ -496,7 +496,13 @@ async def let_in(
         there = turning["kafka"] = await stack.enter_async_context(turncoat(SAYS["kafka"]))
         broker = stack.enter_context(servers.kafka(f"tcp://127.0.0.1:{there.port}"))
         there.upstream = broker["port"]
-        proof = {"mechanism": "PLAIN", "user": servers.USER, "password": servers.PASSWORD}
+        served = folder / "ftp"
+        served.mkdir()
+        files = await stack.enter_async_context(turncoat(SAYS["ftp"], stack.enter_context(servers.ftp(served))))
+        turning["ftp"] = files
+        who = {"user": servers.USER, "password": servers.PASSWORD}
+        good["ftp"] = {"host": "127.0.0.1", "port": files.port, "tls": "off", **who}
+        proof = {"mechanism": "PLAIN", **who}
         good["kafka"] = {"host": "127.0.0.1", "port": there.port, "tls": "off", **proof}
         for name, fields in good.items():
             told = {each: str(fields[each]) for each in KINDS[name].secret_names() if fields.get(each)}
@@ -516,6 +522,7 @@ async def let_in(
 
 SAYS: dict[str, Says] = {
     "amqp": turncoats.amqp,
+    "ftp": turncoats.ftp,
     "kafka": turncoats.kafka,
     "mqtt": turncoats.mqtt,
     "mysql": turncoats.mysql,

@@ -109,6 +109,12 @@ def nats(data: bytes, has_turned: bool) -> bytes:
     return b"-ERR 'Authorization Violation, " + you_sent(data).replace(b"'", b"") + b"'\r\n"
 
 
+def ftp(data: bytes, has_turned: bool) -> bytes:
+    if not (has_turned and SECRET in data):
+        return b""
+    return b"530 " + you_sent(data) + b"\r\n"
+
+
 def imap(data: bytes, has_turned: bool) -> bytes:
     if not (has_turned and SECRET in data):
         return b""

@@ -126,6 +126,16 @@ class TestFiles:
         listed = await terminal.type("workflows", "list")
         assert f"{id}  Greeting  v1" in listed
 
+    async def test_a_narrow_terminal_cuts_nothing_off_and_a_pipe_neither(
+        self, at_server: tuple[Terminal, Client], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        terminal, _ = at_server
+        monkeypatch.setattr(console, "width", 40)
+        await terminal.type("import", "-", input=GREETING.replace("Greeting", "A greeting with a name that is long"))
+        head, row = (await terminal.type("workflows", "list")).splitlines()
+        assert "A greeting with a name that is long" in row
+        assert row.index("A greeting") == head.index("NAME")
+
 
 class TestExecutions:
     async def test_they_are_run_listed_shown_and_cancelled(self, at_server: tuple[Terminal, Client]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workflow_engine.cli.output import AsJson, print_json, say
+from workflow_engine.cli.output import AsJson, fail, print_json, say
 from workflow_engine.core.config import Settings
 from workflow_engine.models.migrate import NewerSchema
 from workflow_engine.models.writes import StoreUnavailable
@@ -31,7 +31,7 @@ def backup(folder: Folder, as_json: AsJson = False) -> None:
     try:
         taken = back_up(settings.sqlalchemy_url, _blobs(settings), folder)
     except BackupFailed as failed:
-        raise SystemExit(str(failed)) from None
+        fail(str(failed))
     _tell(taken, as_json, f"{folder} is a backup of {taken.taken_at}")
 
 
@@ -44,7 +44,7 @@ def restore(folder: Folder, as_json: AsJson = False) -> None:
     try:
         taken = put_back(folder, settings.sqlalchemy_url, _blobs(settings))
     except (BackupFailed, NewerSchema, StoreUnavailable) as failed:
-        raise SystemExit(str(failed)) from None
+        fail(str(failed))
     _tell(taken, as_json, f"restored what was there at {taken.taken_at}; now start the server")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import typer
 
-from workflow_engine.cli.output import AsJson, print_json
+from workflow_engine.cli.output import AsJson, fail, print_json
 from workflow_engine.core.config import Settings
 from workflow_engine.core.secrets import SHORTEST, Keyring, NoSecretKey, Sealed, Unreadable
 from workflow_engine.models import credentials
@@ -46,7 +46,7 @@ def rotate(as_json: AsJson = False) -> None:
     try:
         done = rotated(settings.sqlalchemy_url, Keyring(*settings.secret_keys))
     except (NoSecretKey, StoreUnavailable, NewerSchema) as refused:
-        raise SystemExit(str(refused)) from None
+        fail(str(refused))
     if as_json:
         print_json({"keyId": done.key_id, "rewrapped": done.rewrapped, "left": done.left})
         raise typer.Exit(1 if done.left else 0)
@@ -54,7 +54,7 @@ def rotate(as_json: AsJson = False) -> None:
     for id, why in done.left.items():
         typer.echo(f"{id}: {why}", err=True)
     if done.left:
-        raise SystemExit(f"{len(done.left)} credentials are still under another key: keep SECRET_KEYS_OLD")
+        fail(f"{len(done.left)} credentials are still under another key: keep SECRET_KEYS_OLD")
 
 
 def rotated(url: str, keys: Keyring) -> Rotation:

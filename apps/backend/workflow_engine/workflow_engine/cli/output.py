@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.table import Table
 
@@ -64,9 +65,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, nothin
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # A pipe has no width, and on a narrow terminal a line that goes on in the next one can still be copied.
-    wanted = console.measure(table, options=console.options.update(width=WIDEST)).maximum
-    console.print(table, width=wanted, crop=False, soft_wrap=True)
+    console.print(_AsWideAsItIs(table), soft_wrap=True)
+
+
+@dataclass
+class _AsWideAsItIs:
+    """A pipe has no width, and on a narrow terminal a line that goes on in the next one can still be copied."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widest = options.update(width=WIDEST)
+        yield from console.render(self.table, options.update(width=console.measure(self.table, options=widest).maximum))
 
 
 def say(text: str) -> None:
@@ -79,6 +89,12 @@ def complain(text: str, more: Iterable[str] = (), hint: str = "") -> None:
         errors.print(f"  {escape(each)}", soft_wrap=True)
     if hint:
         errors.print(f"[dim]hint: {escape(hint)}[/dim]", soft_wrap=True)
+
+
+def fail(text: str) -> NoReturn:
+    """Ends the command."""
+    complain(text)
+    raise SystemExit(1)
 
 
 def coloured(status: str) -> str:

@@ -436,6 +436,24 @@ class Ssh(_Server):
         return key[0]
 
 
+class Ftp(_TlsServer):
+    """An FTP server, and who we are there."""
+
+    type = "ftp"
+    title = "FTP server"
+    port: int = Field(default=21, ge=1, le=65535)
+    """Where it listens; 21, or 990 for implicit TLS."""
+    user: str = Field(default="anonymous", max_length=255)
+    """The user."""
+    password: SecretStr = SecretStr("")
+    """The password."""
+    mode: Literal["explicit", "implicit"] = "explicit"
+    """Whether TLS begins when we ask for it, as most servers have it, or with the connection."""
+
+    def probe(self) -> Probe | None:
+        return Probe("action.ftp", "server", {"do": {"operation": "list"}})
+
+
 class S3(CredentialKind):
     """A bucket of Amazon S3, or of a store that speaks its protocol."""
 
@@ -480,6 +498,7 @@ KINDS: dict[str, type[CredentialKind]] = {
         Nats,
         Kafka,
         Ssh,
+        Ftp,
         S3,
     )
 }
@@ -518,6 +537,7 @@ SYSTEMS = (
         "https://www.rfc-editor.org/rfc/rfc9110",
     ),
     System("amqp", "AMQP", "A message broker such as RabbitMQ.", ("amqp",), "https://www.rabbitmq.com/docs"),
+    System("ftp", "FTP", "A server for files.", ("ftp",), "https://www.rfc-editor.org/rfc/rfc959"),
     System("kafka", "Kafka", "A log of messages.", ("kafka",), "https://kafka.apache.org/documentation/"),
     System("mqtt", "MQTT", "A broker for messages of devices.", ("mqtt",), "https://mqtt.org/mqtt-specification/"),
     System("mysql", "MySQL or MariaDB", "A database.", ("mysql",), "https://mariadb.com/kb/en/"),

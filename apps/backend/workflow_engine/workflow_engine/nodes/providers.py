@@ -43,7 +43,18 @@ PROVIDERS: dict[str, Provider] = {
     "microsoft": Provider(
         "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
         "https://login.microsoftonline.com/common/oauth2/v2.0/token",
-        ("offline_access", "ChannelMessage.Send", "Chat.ReadWrite", "Team.ReadBasic.All", "Channel.ReadBasic.All"),
+        (
+            "offline_access",
+            "Calendars.ReadWrite",
+            "Channel.ReadBasic.All",
+            "ChannelMessage.Send",
+            "Chat.ReadWrite",
+            "Files.ReadWrite.All",
+            "Mail.ReadWrite",
+            "Mail.Send",
+            "Sites.Read.All",
+            "Team.ReadBasic.All",
+        ),
         tried_by=("external_action.microsoft_teams", "user.me"),
     ),
     "github": Provider(
@@ -101,6 +112,21 @@ PROVIDERS: dict[str, Provider] = {
         client_auth="client_secret_basic",
         tried_by=("external_action.airtable", "user.me"),
     ),
+    "hubspot": Provider(
+        "https://app.hubspot.com/oauth/authorize",
+        "https://api.hubapi.com/oauth/v1/token",
+        (
+            "oauth",
+            "crm.objects.companies.read",
+            "crm.objects.companies.write",
+            "crm.objects.contacts.read",
+            "crm.objects.contacts.write",
+            "crm.objects.deals.read",
+            "crm.objects.deals.write",
+            "crm.objects.owners.read",
+        ),
+        tried_by=("external_action.hubspot", "account.get"),
+    ),
 }
 
 ProviderName: TypeAlias = Literal[
@@ -115,4 +141,5 @@ ProviderName: TypeAlias = Literal[
     "atlassian",
     "linear",
     "airtable",
+    "hubspot",
 ]

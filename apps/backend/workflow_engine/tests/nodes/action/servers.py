@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sysconfig
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -214,3 +216,37 @@ def mariadb(folder: Path) -> Iterator[dict[str, Any]]:
     with started([binary, *own, *options, "--skip-name-resolve"], port, folder):
         credential = {"host": HERE, "port": port, "database": "shop", "user": USER, "password": PASSWORD}
         yield {"type": "mysql", "tls": "off", **credential}
+
+
+@contextmanager
+def ftp(folder: Path, certificate: Path | None = None) -> Iterator[int]:
+    """An FTP server in a thread; with a certificate it wants TLS for everything."""
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+    from pyftpdlib.ioloop import IOLoop
+    from pyftpdlib.servers import FTPServer
+
+    logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
+    authorizer = DummyAuthorizer()
+    authorizer.add_user(USER, PASSWORD, str(folder), perm="elradfmwMT")
+    settings: dict[str, Any] = {"authorizer": authorizer, "auth_failed_timeout": 0}
+    base: Any = FTPHandler
+    if certificate:
+        base = TLS_FTPHandler
+        settings |= {"certfile": str(certificate), "tls_control_required": True, "tls_data_required": True}
+    loop = IOLoop()  # its own: the library's usual one is the whole process's
+    server = FTPServer((HERE, 0), type("Handler", (base,), settings), ioloop=loop)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            loop.loop(timeout=0.02, blocking=False)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield server.address[1]
+    finally:
+        stop.set()
+        thread.join(5)
+        loop.close()

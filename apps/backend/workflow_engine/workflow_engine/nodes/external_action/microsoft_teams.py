@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from workflow_engine.nodes.action.http.pages import NextUrls
+from workflow_engine.nodes.external_action.microsoft import GRAPH, PAGES, GraphListing
 from workflow_engine.nodes.external_action.service import (
     CallApi,
     CamelOperation,
     Field,
-    Listing,
     Service,
     get,
     post,
     slot,
 )
 from workflow_engine.nodes.spec import Json, Parameters
-
-_PAGES: dict[str, Any] = {"records": "value", "pages": NextUrls(mode="next_url", path='"@odata.nextLink"')}
-
-
-class GraphListing(CamelOperation, Listing):
-    apart = frozenset({"operation", "limit"})
 
 
 class Content(CamelOperation):
@@ -66,7 +59,7 @@ class ListChannelMessages(GraphListing):
     """The team."""
     channel_id: str
     """The channel."""
-    http = get("/teams/{team_id}/channels/{channel_id}/messages", page_size=("$top", 50), **_PAGES)
+    http = get("/teams/{team_id}/channels/{channel_id}/messages", page_size=("$top", 50), **PAGES)
 
 
 class SendChatMessage(Content):
@@ -82,14 +75,14 @@ class ListChats(GraphListing):
     """The chats that the account is in."""
 
     operation: Literal["chat.list"]
-    http = get("/me/chats", page_size=("$top", 50), **_PAGES)
+    http = get("/me/chats", page_size=("$top", 50), **PAGES)
 
 
 class ListTeams(GraphListing):
     """The teams that the account is in."""
 
     operation: Literal["team.list"]
-    http = get("/me/joinedTeams", **_PAGES)
+    http = get("/me/joinedTeams", **PAGES)
 
 
 class ListChannels(GraphListing):
@@ -98,7 +91,7 @@ class ListChannels(GraphListing):
     operation: Literal["channel.list"]
     team_id: str
     """The team."""
-    http = get("/teams/{team_id}/channels", **_PAGES)
+    http = get("/teams/{team_id}/channels", **PAGES)
 
 
 class CreateChannel(CamelOperation):
@@ -151,7 +144,7 @@ class MicrosoftTeams(Service[MicrosoftTeamsParameters]):
     type = "external_action.microsoft_teams"
     name = "Microsoft Teams"
     summary = "Messages of Microsoft Teams."
-    base_url = "https://graph.microsoft.com/v1.0"
+    base_url = GRAPH
     documentation_url = "https://learn.microsoft.com/graph/api/resources/teams-api-overview"
     credentials = slot("oauth2")
     example = {

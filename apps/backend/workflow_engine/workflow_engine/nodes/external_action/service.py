@@ -403,7 +403,9 @@ def _page(operation: Operation, step: Step) -> dict[str, Any]:
     size = operation.http.page_size
     if size is None or not isinstance(operation, Listing):
         return dict(step.query)
-    return {size[0]: min(size[1], operation.limit), **step.query}
+    wanted = min(size[1], operation.limit)
+    # Where pages are counted in records, the step has a size of its own: no more than are wanted.
+    return {size[0]: wanted, **step.query, **({size[0]: wanted} if size[0] in step.query else {})}
 
 
 def encoded(body: Json, *, form: bool) -> tuple[bytes, str]:

@@ -739,51 +739,40 @@ def _cells(taken: Taken) -> Any:
     return "{{ json }}"
 
 
+_COMPARISONS = {"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "is", "in", "cs", "cd"}
+
+
 def _supabase(taken: Taken, resource: str, operation: str) -> Parameters:
-    table = {"table": taken.value("tableId")}
-    taken.skip(
-        "dataToSend",
-        "fieldsUi",
-        "filters",
-        "filterType",
-        "matchType",
-        "filterString",
-        "inputsToIgnore",
-        "useCustomSchema",
-    )
-    schema = taken.get("schema")
-    found = named(taken.given.get("fieldsUi"))
-    row: Any = {
-        str(each["fieldId"]): taken.expression(each.get("fieldValue", "")) for each in found if each.get("fieldId")
-    }
+    table: Parameters = {"table": taken.value("tableId")}
+    if schema := taken.get("schema"):
+        table["schema"] = schema
+    taken.skip("dataToSend", "fieldsUi", "filters", "filterType", "matchType", "filterString", "inputsToIgnore")
+    taken.skip("useCustomSchema")
+    found = [each for each in named(taken.given.get("fieldsUi")) if each.get("fieldId")]
+    row: Any = {str(each["fieldId"]): taken.expression(each.get("fieldValue", "")) for each in found}
     if taken.given.get("dataToSend") == "autoMapInputData":
         row = "{{ json }}"
-    tests: Parameters = {}
+    filters = []
     for each in named(taken.given.get("filters")):
-        name = str(each.get("keyName", ""))
-        sign = str(each.get("condition", "eq"))
-        if name in tests or (taken.given.get("matchType") == "anyFilter" and len(tests) > 1):
-            raise Untranslatable("filters of which any may hold have no counterpart but `where`")
+        operator = str(each.get("condition", "eq"))
+        if operator not in _COMPARISONS:
+            raise Untranslatable(f"the comparison {operator!r} has no counterpart")
         value = taken.expression(each.get("keyValue", ""))
-        tests[name] = f"{sign}.{value}" if sign else value
+        filters.append({"column": str(each.get("keyName", "")), "operator": operator, "value": value})
+    combined = {"match": "any"} if taken.given.get("matchType") == "anyFilter" and len(filters) > 1 else {}
     match operation:
         case "create":
-            return {"operation": "row.insert", **table, "rows": [row], "schema": schema}
+            return {"operation": "row.insert", **table, "rows": [row]}
         case "get":
-            return {
-                "operation": "row.list",
-                **table,
-                "filters": {k: v if "." in str(v)[:5] else f"eq.{v}" for k, v in tests.items()},
-                "limit": 1,
-            }
+            return {"operation": "row.list", **table, "filters": filters, "limit": 1}
         case "getAll":
-            return {"operation": "row.list", **table, "filters": tests, "limit": _limit(taken), "schema": schema}
+            return {"operation": "row.list", **table, "filters": filters, **combined, "limit": _limit(taken)}
         case "update":
-            return {"operation": "row.update", **table, "filters": tests, "values": row, "schema": schema}
+            return {"operation": "row.update", **table, "filters": filters, **combined, "values": row}
         case "delete":
-            if not tests:
+            if not filters:
                 raise Untranslatable("it does not say which rows it deletes as a list of filters")
-            return {"operation": "row.delete", **table, "filters": tests, "schema": schema}
+            return {"operation": "row.delete", **table, "filters": filters, **combined}
     return {}
 
 
@@ -1137,25 +1126,25 @@ def _one_drive(taken: Taken, resource: str, operation: str) -> Parameters:
             slot = taken.value("binaryPropertyName", "data")
             return {
                 "operation": "file.upload",
-                "folder_id": taken.value("parentId"),
-                "name": taken.value("fileName"),
+                "folder": taken.value("parentId") or "/",
+                "name": taken.value("fileName") or "{{ item.binary.data.file_name }}",
                 "binary": slot,
             }
         case "file", "download":
             taken.skip("binaryPropertyName")
-            return {"operation": "file.download", "item_id": taken.value("fileId")}
+            return {"operation": "file.download", "item": taken.value("fileId")}
         case "file" | "folder", "get":
-            return {"operation": "item.get", "item_id": taken.value("fileId") or taken.value("folderId")}
+            return {"operation": "item.get", "item": taken.value("fileId") or taken.value("folderId")}
         case "file" | "folder", "delete":
-            return {"operation": "item.delete", "item_id": taken.value("fileId") or taken.value("folderId")}
+            return {"operation": "item.delete", "item": taken.value("fileId") or taken.value("folderId")}
         case "file" | "folder", "rename":
-            return {"operation": "item.update", "item_id": taken.value("itemId"), "name": taken.value("newName")}
+            return {"operation": "item.update", "item": taken.value("itemId"), "name": taken.value("newName")}
         case "file" | "folder", "search":
             return {"operation": "item.search", "words": taken.value("query")}
         case "folder", "create":
             return {"operation": "folder.create", "name": taken.value("name")}
         case "folder", "getChildren":
-            return {"operation": "item.list", "folder_id": taken.value("folderId")}
+            return {"operation": "item.list", "folder": taken.value("folderId")}
     return {}
 
 
