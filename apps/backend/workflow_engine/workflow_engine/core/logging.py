@@ -20,13 +20,13 @@ SECRET_KEYS = ("authorization", "password", "secret", "token", "api_key", "apike
 def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
     """Sets up logging for the process. JSON unless stderr is a terminal, or as `as_json` says."""
     as_json = not sys.stderr.isatty() if as_json is None else as_json
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=0)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         _under_way,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([structlog.stdlib.add_logger_name] if as_json else []),
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
         _mask,
     ]
     structlog.configure(

@@ -63,7 +63,7 @@ class Definitions:
 
 
 def _not_published(workflow_id: str, version: int) -> RuntimeFailure:
-    wanted = f"version {version}" if version else "a published version"
+    wanted = f"version {version}" if version else "published version"
     return RuntimeFailure(
         "NOT_PUBLISHED", f"workflow {workflow_id!r} does not exist or has no {wanted}: publish it first"
     )

@@ -30,7 +30,7 @@ async def test_a_missing_field_can_be_a_failure() -> None:
     parameters = {"fields": [{"field": "a", "to": "b"}], "missing": "fail"}
     failed = failure(await run_node("flow.rename", parameters, [{"a": 1}, {"c": 1}]))
     assert (failed.reason, failed.field, failed.details) == ("MISSING_FIELD", "fields[0].field", {"item": 1})
-    assert failed.hint == "the item has c"
+    assert failed.hint == "its fields are c"
 
 
 def test_there_must_be_something_to_rename() -> None:

@@ -47,7 +47,7 @@ class Rename(Node[RenameParameters]):
                     "MISSING_FIELD",
                     f"the item has no {renaming.field}",
                     field=f"fields[{index}].field",
-                    hint=f"the item {'has ' + ', '.join(json) if json else 'is empty'}",
+                    hint=f"its fields are {', '.join(json) or 'none'}",
                     details={"item": call.index},
                 )
             json = paths.drop(json, renaming.field)

@@ -43,8 +43,7 @@ class Split(Node[SplitParameters]):
                     "TYPE_MISMATCH",
                     f"{asked.field} must be a list, but it {is_there}",
                     field="field",
-                    hint=f"the item {'has ' + ', '.join(json) if json else 'is empty'}; "
-                    "missing=skip passes over such items",
+                    hint=f"the item's fields are {', '.join(json) or 'none'}; missing=skip passes over such items",
                     details={"item": call.index},
                 )
 
