@@ -136,19 +136,22 @@ function AddList({ place, onChoose }: { place: Place; onChoose(type: NodeTypeJso
       </div>
       <Command.List>
         <Command.Empty>{t("No node is called so.")}</Command.Empty>
-        {search.trim() ? found.map((type) => item(type, type.family)) : null}
-        {!search.trim() && groups.usual.length > 0 ? (
-          <Command.Group heading={t("Often used")}>
-            {groups.usual.map((type) => item(type, undefined, " often"))}
-          </Command.Group>
-        ) : null}
-        {search.trim()
-          ? null
-          : groups.families.map(([family, types]) => (
+        {search.trim() ? (
+          found.map((type) => item(type, type.family))
+        ) : (
+          <>
+            {groups.usual.length > 0 ? (
+              <Command.Group heading={t("Often used")}>
+                {groups.usual.map((type) => item(type, undefined, " often"))}
+              </Command.Group>
+            ) : null}
+            {groups.families.map(([family, types]) => (
               <Command.Group key={family} heading={t(FAMILIES[family] ?? family)}>
                 {types.map((type) => item(type))}
               </Command.Group>
             ))}
+          </>
+        )}
       </Command.List>
     </Command>
   );

@@ -70,8 +70,8 @@ export interface Box {
 
 /** Smaller, and names can not be read. */
 const LEGIBLE = 0.72;
-/** Beside what lies on the canvas at its upper left. */
-const EDGE = { left: 56, top: 68, right: 40, bottom: 40 };
+/** Beside what lies on the canvas at its upper left, and what says at the right how to go on. */
+const EDGE = { left: 56, top: 68, right: 64, bottom: 40 };
 
 /** How a drawing is first seen: all of it where it can be read so, and otherwise from where it begins. */
 export function opening(nodes: Box[], room: { width: number; height: number }) {

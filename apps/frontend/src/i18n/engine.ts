@@ -49,7 +49,8 @@ export function saying(table: Record<string, string>): Say {
       const inner = Object.values(values).reduce((sum, value) => sum + (find(value)?.weight ?? 0), 0);
       const made = {
         said: pattern.said.replace(PLACE, (_, place: string) => say(values[`v${place}`] ?? "")),
-        weight: pattern.weight + inner,
+        // A text that says it all is meant rather than one within another.
+        weight: pattern.weight + 0.9 * inner,
       };
       return better(before, made);
     }, undefined);

@@ -181,7 +181,6 @@ export default {
     "保留订单直到收到付款信号；超时后提醒客户并放弃订单。",
   Hosts: "主机",
   "Hosts it may be sent to": "允许发送到的主机",
-  "Human approval": "人工审批",
   Id: "ID",
   Import: "导入",
   "Import a CSV": "导入 CSV",
