@@ -47,7 +47,7 @@ class Order(Node[OrderParameters]):
         '| `speed` | `slow` or `fast` | `"slow"` | How fast. |',
         "### Line\n\nOne line.\n",
         "| `sku` | string | required | What was bought. |",
-        "| `shop` | `http_bearer` | yes |",
+        "| `shop` | Bearer token (`http_bearer`) | yes |",
         '"parameters": {\n    "lines": [',
     ],
 )
@@ -75,3 +75,21 @@ def test_writing_removes_pages_of_types_that_are_gone(tmp_path: Path) -> None:
     (tmp_path / "flow.gone.md").write_text("old")
     docs.write(tmp_path)
     assert {page.name for page in tmp_path.iterdir()} == set(docs.pages())
+
+
+def test_operations_are_listed_by_their_names_in_the_order_in_which_they_are_written() -> None:
+    slack = installed().find("external_action.slack", 0)
+    assert slack
+    page = docs.markdown(slack)
+    listed = [line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")]
+    assert listed[:3] == ["message.send", "message.update", "message.delete"]
+    assert "[message.send](#messagesend) or [message.update](#messageupdate)" in page
+
+
+def test_choices_within_choices_are_said_once() -> None:
+    request = installed().find("action.http_request", 0)
+    assert request
+    page = docs.markdown(request)
+    assert "| `headers` | object of text, number, true or false or null |" in page
+    assert "[kind: json](#kind-json)" in page
+    assert "### kind: json\n" in page

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from workflow_engine.engine.shape import Effect, Port, PortKind, RunMode
+from workflow_engine.nodes.credentials import KINDS
 from workflow_engine.nodes.registry import FAMILIES, AnyNode, installed
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "nodes"
@@ -79,7 +81,7 @@ def _sections(node: AnyNode) -> Iterator[str]:
     if node.credentials:
         yield "## Credentials"
         rows = [
-            (f"`{slot.name}`", ", ".join(f"`{type}`" for type in slot.types), "yes" if slot.required else "no")
+            (f"`{slot.name}`", ", ".join(_credential(type) for type in slot.types), "yes" if slot.required else "no")
             for slot in node.credentials
         ]
         yield _table(("Slot", "Types", "Required"), rows)
@@ -87,6 +89,11 @@ def _sections(node: AnyNode) -> Iterator[str]:
         yield "## Example"
         drawn = {"id": node.type.partition(".")[2], "type": node.type, "parameters": node.example}
         yield f"```json\n{json.dumps(drawn, indent=2, ensure_ascii=False)}\n```"
+
+
+def _credential(type: str) -> str:
+    kind = KINDS.get(type)
+    return f"{kind.title} (`{type}`)" if kind else f"`{type}`"
 
 
 def _ports(node: AnyNode) -> Iterator[str]:
@@ -112,49 +119,109 @@ def _parameters(node: AnyNode) -> Iterator[str]:
     if not schema.get("properties"):
         yield "None."
         return
-    yield _fields(schema)
-    for name, model in schema.get("$defs", {}).items():
-        if "properties" in model:
-            yield f"### {name}"
-            if about := model.get("description"):
-                yield about
-            yield _fields(model)
+    models = schema.get("$defs", {})
+    labels = {name: _label(name, model) for name, model in models.items()}
+    yield _fields(schema, labels)
+    for name in _in_reading_order(schema, models):
+        yield f"### {labels[name]}"
+        if about := models[name].get("description"):
+            yield about
+        yield _fields(models[name], labels)
 
 
-def _fields(model: dict[str, Any]) -> str:
+def _label(name: str, model: dict[str, Any]) -> str:
+    """What people choose a model by: `message.send`, or `kind: json`; its own name where they do not choose."""
+    for field, each in model.get("properties", {}).items():
+        if "const" in each:
+            return str(each["const"]) if field == "operation" else f"{field}: {each['const']}"
+    return name
+
+
+def _in_reading_order(schema: dict[str, Any], models: dict[str, Any]) -> list[str]:
+    """Names of models with fields, as one meets them from the top."""
+    found: dict[str, None] = {}
+
+    def look(value: Any) -> None:
+        match value:
+            case {"$ref": str(ref)}:
+                name = ref.rpartition("/")[2]
+                if name not in found and "properties" in models.get(name, {}):
+                    found[name] = None
+                    look(models[name])
+            case dict():
+                for key, each in value.items():
+                    if key not in ("$defs", "discriminator"):
+                        look(each)
+            case list():
+                # Variants stand together, before what they are made of.
+                refs = [each for each in value if isinstance(each, dict) and "$ref" in each]
+                names = [each["$ref"].rpartition("/")[2] for each in refs]
+                new = [name for name in names if name not in found and "properties" in models.get(name, {})]
+                found.update(dict.fromkeys(new))
+                for name in new:
+                    look(models[name])
+                for each in value:
+                    if each not in refs:
+                        look(each)
+            case _:
+                pass
+
+    look(schema)
+    return list(found)
+
+
+def _fields(model: dict[str, Any], labels: dict[str, str]) -> str:
     required = model.get("required", [])
     rows = []
     for name, field in model["properties"].items():
         default = "required" if name in required else f"`{json.dumps(field.get('default'), ensure_ascii=False)}`"
-        rows.append((f"`{name}`", _kind(field), default, field.get("description", "")))
+        rows.append((f"`{name}`", _kind(field, labels), default, field.get("description", "")))
     return _table(("Name", "Type", "Default", ""), rows)
 
 
-def _kind(field: dict[str, Any]) -> str:
+def _kind(field: dict[str, Any], labels: dict[str, str]) -> str:
     """A JSON Schema type in words."""
     bounds = ", ".join(words.format(field[key]) for key, words in _BOUNDS.items() if key in field)
-    return f"{_type(field)}, {bounds}" if bounds else _type(field)
+    said = _type(field, labels)
+    return f"{said}, {bounds}" if bounds else said
 
 
-def _type(field: dict[str, Any]) -> str:
+_SCALARS = ("string", "integer", "number", "true or false")
+
+
+def _several(kinds: list[dict[str, Any]], labels: dict[str, str]) -> str:
+    said = dict.fromkeys(_kind(kind, labels) for kind in _opened(kinds))
+    if all(each in said for each in _SCALARS):
+        said = {"text, number, true or false": None, **{each: None for each in said if each not in _SCALARS}}
+    return " or ".join(said)
+
+
+def _opened(kinds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Choices within choices, as one."""
+    for kind in kinds:
+        inner = kind.get("anyOf") or kind.get("oneOf")
+        yield from _opened(inner) if inner else [kind]
+
+
+def _type(field: dict[str, Any], labels: dict[str, str]) -> str:
     match field:
         case {"$ref": str(ref)}:
-            name = ref.rpartition("/")[2]
-            return f"[{name}](#{name.lower()})"
+            label = labels.get(ref.rpartition("/")[2], "")
+            return f"[{label}](#{_anchor(label)})"
         case {"const": value}:
             return f"`{json.dumps(value)}`"
         case {"enum": [*values]}:
             return " or ".join(f"`{value}`" for value in values)
         case {"anyOf": [*kinds]} | {"oneOf": [*kinds]}:
-            return " or ".join(dict.fromkeys(_kind(kind) for kind in kinds))
+            return _several(kinds, labels)
         case {"allOf": [kind]}:
-            return _kind(kind)
+            return _kind(kind, labels)
         case {"type": "array", "items": dict(items)} if items:
-            return f"list of {_kind(items)}"
+            return f"list of {_kind(items, labels)}"
         case {"type": "array"}:
             return "list"
         case {"type": "object", "additionalProperties": dict(values)} if values:
-            return f"object of {_kind(values)}"
+            return f"object of {_kind(values, labels)}"
         case {"type": "string", "format": str(form)}:
             return form
         case {"type": "boolean"}:
@@ -163,6 +230,11 @@ def _type(field: dict[str, Any]) -> str:
             return name
         case _:
             return "any JSON"
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

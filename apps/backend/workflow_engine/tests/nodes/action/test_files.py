@@ -302,3 +302,38 @@ def test_mistakes_are_found_when_saving() -> None:
     assert problems(CONVERT, {"format": {"type": "pdf"}})
     assert problems(CONVERT, {"format": {"type": "xml", "root": "a b"}})
     assert problems(CONVERT, {"format": {"type": "csv"}, "name": "x"})
+
+
+# plain text and Base64
+
+
+async def test_text_is_read_and_written_as_it_stands(context: Context) -> None:
+    assert records(await extract(context, "a,b\n", "text")) == [{"text": "a,b\n"}]
+    latin = "Grüße".encode("latin-1")
+    assert records(await extract(context, latin, "text", encoding="latin-1", field="said")) == [{"said": "Grüße"}]
+    assert failure(await extract(context, latin, "text")).reason == "INVALID_DATA"
+    event = await run_node(CONVERT, {"format": {"type": "text"}}, [{"text": "a"}, {"text": 1}], context=context)
+    assert isinstance(event, NodeSucceeded), event
+    (item,) = event.outputs["main"]
+    assert (item.json["file_name"], item.json["media_type"]) == ("items.txt", "text/plain")
+    assert await content(context, item.binary["data"]) == b"a\n1"
+
+
+async def test_any_file_passes_through_base64(context: Context) -> None:
+    data = bytes(range(256))
+    (record,) = records(await extract(context, data, "base64"))
+    format = {"type": "base64", "media_type": "image/png"}
+    given = [{"data": record["data"], "n": 1}, {"data": "data:text/csv;base64,YTti", "n": 2}, {"data": "-_8", "n": 3}]
+    event = await run_node(CONVERT, {"format": format}, given, context=context)
+    assert isinstance(event, NodeSucceeded), event
+    files = [(item.json["n"], item.json["file_name"], item.json["media_type"]) for item in event.outputs["main"]]
+    assert files == [(1, "file.png", "image/png"), (2, "file.csv", "text/csv"), (3, "file.png", "image/png")]
+    held = [await content(context, item.binary["data"]) for item in event.outputs["main"]]
+    assert held == [data, b"a;b", b"\xfb\xff"]
+    assert all("data" not in item.json for item in event.outputs["main"])
+
+
+@pytest.mark.parametrize("given", [{"data": "what?!"}, {"other": 1}, {"data": None}])
+async def test_what_is_no_base64_is_named(context: Context, given: dict[str, Any]) -> None:
+    failed = failure(await run_node(CONVERT, {"format": {"type": "base64"}}, [given], context=context))
+    assert failed.reason == "INVALID_DATA"

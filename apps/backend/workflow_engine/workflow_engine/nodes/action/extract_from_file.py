@@ -8,16 +8,20 @@ from typing import Annotated
 from pydantic import Field
 
 from workflow_engine.nodes.action.formats.documents import (
+    Base64Format,
     HtmlFormat,
     JsonFormat,
     JsonLinesFormat,
     PdfFormat,
+    TextFormat,
     XmlFormat,
     YamlFormat,
+    read_base64,
     read_html,
     read_json,
     read_jsonl,
     read_pdf,
+    read_text,
     read_xml,
     read_yaml,
 )
@@ -29,7 +33,16 @@ from workflow_engine.nodes.action.results import FieldName, with_field
 from workflow_engine.nodes.spec import Call, Effect, Emit, Json, Node, NodeFailure, Parameters, Result
 
 Readable = Annotated[
-    CsvFormat | XlsxFormat | JsonFormat | JsonLinesFormat | YamlFormat | XmlFormat | HtmlFormat | PdfFormat,
+    CsvFormat
+    | XlsxFormat
+    | JsonFormat
+    | JsonLinesFormat
+    | YamlFormat
+    | XmlFormat
+    | HtmlFormat
+    | PdfFormat
+    | TextFormat
+    | Base64Format,
     Field(discriminator="type"),
 ]
 
@@ -46,7 +59,7 @@ class ExtractFromFileParameters(Parameters):
 
 
 class ExtractFromFile(Node[ExtractFromFileParameters]):
-    """Reads CSV, Excel, JSON, JSON Lines, YAML, XML, HTML and PDF.
+    """Reads CSV, Excel, JSON, JSON Lines, YAML, XML, HTML, PDF and plain text, or any file as Base64.
 
     Rows of a table and elements of a list become one item each; an object becomes the item; anything else
     stands under `value`. Dates become ISO 8601 text, integers of more than 64 bits decimal strings. Files of
@@ -55,7 +68,7 @@ class ExtractFromFile(Node[ExtractFromFileParameters]):
     """
 
     type = "action.extract_from_file"
-    summary = "Reads CSV, Excel, JSON, YAML, XML, HTML or PDF."
+    summary = "Reads CSV, Excel, JSON, YAML, XML, HTML, PDF or text."
     example = {"format": {"type": "csv", "delimiter": ";"}}
     effect = Effect.IDEMPOTENT
 
@@ -101,3 +114,7 @@ def extracted(data: bytes, format: Readable) -> Json:
             return read_html(data, format)
         case PdfFormat():
             return read_pdf(data, format)
+        case TextFormat():
+            return read_text(data, format)
+        case Base64Format():
+            return read_base64(data, format)

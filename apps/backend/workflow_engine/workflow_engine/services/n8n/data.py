@@ -126,16 +126,29 @@ def _format(taken: Taken, name: str) -> Parameters:
 def _extract(taken: Taken) -> Translated:
     operation = taken.given.get("operation", "csv")
     binary = taken.value("binaryPropertyName", "data") or "data"
-    taken.skip("destinationKey", "options.encoding", "options.keepSource")
-    if operation == "text":
-        # A text is what is left when no format is looked for.
-        return "action.extract_from_file", {"format": {"type": "html"}, "binary": binary}
+    field = taken.get("destinationKey") or "data"
+    taken.skip("options.encoding", "options.keepSource")
+    if operation in ("text", "binaryToPropery"):
+        kind = "text" if operation == "text" else "base64"
+        return "action.extract_from_file", {"format": {"type": kind, "field": field}, "binary": binary}
     return "action.extract_from_file", {"format": _format(taken, operation), "binary": binary}
 
 
 def _convert(taken: Taken) -> Translated:
     operation = taken.given.get("operation", "csv")
-    taken.skip("sourceProperty", "mode")
+    field = taken.value("sourceProperty", "data") or "data"
+    taken.skip("mode", "options.dataIsBase64", "options.encoding")
+    if operation in ("toText", "toBinary"):
+        made: Parameters = {"type": "text" if operation == "toText" else "base64", "field": field}
+        if operation == "toBinary" and isinstance(media_type := taken.option("mimeType"), str) and "/" in media_type:
+            made["media_type"] = media_type
+        return "action.convert_to_file", without_empty(
+            {
+                "format": made,
+                "file_name": taken.expression(taken.option("fileName", "")),
+                "binary": taken.value("binaryPropertyName", "data") or "data",
+            }
+        )
     return "action.convert_to_file", without_empty(
         {
             "file_name": taken.expression(taken.option("fileName", "")),
@@ -238,14 +251,13 @@ def _xml(taken: Taken) -> Translated:
 
 
 def _markdown(taken: Taken) -> Translated:
+    field = str(taken.get("destinationKey") or "data")
+    taken.skip(*(f"options.{name}" for name in taken.given.get("options") or {}))
     if taken.get("mode", "htmlToMarkdown") == "htmlToMarkdown":
-        taken.remark("format", "the text of the page is taken, without Markdown's signs")
-        taken.skip("destinationKey", *(f"options.{name}" for name in taken.given.get("options") or {}))
-        made = {"format": {"type": "html"}, "text": taken.value("html")}
-        field = taken.given.get("destinationKey") or "data"
-        renamed = {"fields": [{"field": "text", "to": field}]}
-        return Made("flow.rename", renamed, before=(Extra("text", "action.extract_from_file", made),))
-    raise Untranslatable("Markdown does not become HTML by a node here")
+        do: Parameters = {"operation": "to_markdown", "html": taken.value("html")}
+    else:
+        do = {"operation": "to_html", "text": taken.value("markdown")}
+    return "action.markdown", {"do": do, "output_field": field}
 
 
 def _compression(taken: Taken) -> Translated:

@@ -1,9 +1,10 @@
-"""Nested data and prose: JSON, JSON Lines, YAML, XML, HTML, PDF."""
+"""Nested data and prose: JSON, JSON Lines, YAML, XML, HTML, PDF, plain text, Base64."""
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 from xml.parsers.expat import ExpatError
 
@@ -13,7 +14,7 @@ from pydantic import Field
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from workflow_engine.nodes.action.formats.plain import Plain, invalid
-from workflow_engine.nodes.spec import Json, Parameters
+from workflow_engine.nodes.spec import Json, NodeFailure, Parameters
 from workflow_engine.utils import json
 
 
@@ -72,6 +73,30 @@ class HtmlFormat(Parameters):
     """
 
 
+class TextFormat(Parameters):
+    """Plain text."""
+
+    type: Literal["text"]
+    """As it stands."""
+    field: str = Field(default="text", min_length=1, max_length=255)
+    """The field that holds it."""
+    separator: str = Field(default="\n", max_length=100)
+    """When written: what stands between the texts of two items."""
+    encoding: str = "utf-8"
+    """How characters are coded, e.g. windows-1252."""
+
+
+class Base64Format(Parameters):
+    """Any bytes, as the text that JSON APIs carry them in."""
+
+    type: Literal["base64"]
+    """Base64, also as a `data:` address."""
+    field: str = Field(default="data", min_length=1, max_length=255)
+    """The field that holds it."""
+    media_type: str = Field(default="application/octet-stream", max_length=255, pattern=r"^[\w.+-]+/[\w.+-]+$")
+    """When written: what the file is, unless a `data:` address says."""
+
+
 class PdfFormat(Parameters):
     """PDF."""
 
@@ -81,6 +106,51 @@ class PdfFormat(Parameters):
     """Pages to read."""
     password: str = ""
     """For a protected file."""
+
+
+def read_text(data: bytes, format: TextFormat) -> Json:
+    try:
+        return {format.field: data.decode(format.encoding)}
+    except (UnicodeDecodeError, LookupError) as error:
+        raise invalid("text", str(error)) from None
+
+
+def write_text(records: Sequence[dict[str, Json]], format: TextFormat) -> bytes:
+    try:
+        return format.separator.join(_text_in(each, format.field) for each in records).encode(format.encoding)
+    except (UnicodeEncodeError, LookupError) as error:
+        raise invalid("text", str(error)) from None
+
+
+def read_base64(data: bytes, format: Base64Format) -> Json:
+    return {format.field: base64.b64encode(data).decode()}
+
+
+def write_base64(record: dict[str, Json], format: Base64Format) -> tuple[bytes, str]:
+    """The bytes, and what they are."""
+    text = _text_in(record, format.field).strip()
+    media_type = format.media_type
+    if text.startswith("data:"):
+        head, _, text = text.partition(",")
+        media_type = head.removeprefix("data:").partition(";")[0] or media_type
+    try:
+        # Both alphabets, and blanks as mail has them.
+        plain = "".join(text.split()).replace("-", "+").replace("_", "/")
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True), media_type
+    except ValueError as error:
+        raise invalid("Base64", str(error)) from None
+
+
+def _text_in(record: dict[str, Json], field: str) -> str:
+    value = record.get(field)
+    if value is None:
+        raise NodeFailure(
+            "INVALID_DATA",
+            f"an item has no {field!r}",
+            field="format.field",
+            hint=f"it has {', '.join(list(record)[:20]) or 'no fields'}",
+        )
+    return value if isinstance(value, str) else json.dumps(value).decode()
 
 
 def read_json(data: bytes) -> Json:
