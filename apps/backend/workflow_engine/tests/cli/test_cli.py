@@ -242,3 +242,8 @@ def test_choices_are_those_of_the_contract() -> None:
     assert {each.name for each in Status} == set(ex.ExecutionStatus.keys()) - {"EXECUTION_STATUS_UNSPECIFIED"}
     others = {"PERMISSION_UNSPECIFIED", "PERMISSION_PUBLIC"}
     assert {f"PERMISSION_{each.name}" for each in Permission} == set(op.Permission.keys()) - others
+
+
+def test_help_does_not_wait_for_a_database_driver() -> None:
+    unloaded = "import sys, workflow_engine.cli; assert not {'sqlalchemy', 'alembic', 'psycopg'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", unloaded], check=True)

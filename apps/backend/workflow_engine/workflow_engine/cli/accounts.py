@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-
-from workflow_engine.core.config import Settings
-from workflow_engine.models.database import connect
-from workflow_engine.models.migrate import NewerSchema, upgrade
-from workflow_engine.models.writes import StoreUnavailable
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
     """A transaction in the database that the settings name. Raises OSError when it can not be reached."""
+    from workflow_engine.core.config import Settings
+    from workflow_engine.models.database import connect
+    from workflow_engine.models.migrate import NewerSchema, upgrade
+    from workflow_engine.models.writes import StoreUnavailable
+
     settings = Settings()
     try:
         upgrade(settings.sqlalchemy_url)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workflow_engine.cli.output import AsJson, fail, print_json, say
-from workflow_engine.core.config import Settings
-from workflow_engine.models.migrate import NewerSchema
-from workflow_engine.models.writes import StoreUnavailable
-from workflow_engine.runtime.backup import BackupFailed, Manifest, back_up
-from workflow_engine.runtime.backup import restore as put_back
+
+if TYPE_CHECKING:
+    from workflow_engine.core.config import Settings
+    from workflow_engine.runtime.backup import Manifest
 
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 
@@ -27,6 +26,9 @@ def backup(folder: Folder, as_json: AsJson = False) -> None:
 
     Keep SECRET_KEY elsewhere: the stored credentials can not be read without it. A bucket (BLOBS_URL) is not copied.
     """
+    from workflow_engine.core.config import Settings
+    from workflow_engine.runtime.backup import BackupFailed, back_up
+
     settings = Settings()
     try:
         taken = back_up(settings.sqlalchemy_url, _blobs(settings), folder)
@@ -40,10 +42,15 @@ def restore(folder: Folder, as_json: AsJson = False) -> None:
 
     Executions that had not ended go on from where the backup saw them: see that the old server is gone.
     """
+    from workflow_engine.core.config import Settings
+    from workflow_engine.models.migrate import NewerSchema
+    from workflow_engine.models.writes import StoreUnavailable
+    from workflow_engine.runtime import backup as backups
+
     settings = Settings()
     try:
-        taken = put_back(folder, settings.sqlalchemy_url, _blobs(settings))
-    except (BackupFailed, NewerSchema, StoreUnavailable) as failed:
+        taken = backups.restore(folder, settings.sqlalchemy_url, _blobs(settings))
+    except (backups.BackupFailed, NewerSchema, StoreUnavailable) as failed:
         fail(str(failed))
     _tell(taken, as_json, f"restored what was there at {taken.taken_at}; now start the server")
 

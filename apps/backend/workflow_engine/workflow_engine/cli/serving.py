@@ -11,9 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from workflow_engine.cli.output import complain
-from workflow_engine.core import interpreter
-from workflow_engine.core.config import Settings
-from workflow_engine.core.logging import configure
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +35,9 @@ def worker(
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
     """Carry out executions for servers with ENGINE_RUNTIME=temporal, until the process is told to stop."""
+    from workflow_engine.core import interpreter
+    from workflow_engine.core.config import Settings
+    from workflow_engine.core.logging import configure
     from workflow_engine.worker import work
 
     settings = Settings(engine_runtime="temporal")
@@ -48,6 +48,9 @@ def worker(
 
 def _serve(log_level: str | None) -> None:
     from workflow_engine import server
+    from workflow_engine.core import interpreter
+    from workflow_engine.core.config import Settings
+    from workflow_engine.core.logging import configure
     from workflow_engine.models.migrate import NewerSchema
     from workflow_engine.models.writes import StoreUnavailable
     from workflow_engine.server.refusal import RefusedToStart
