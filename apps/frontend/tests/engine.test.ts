@@ -26,6 +26,9 @@ describe("what the engine says, in Chinese", () => {
     expect(say("there is no key 'x' in null (character 3)")).toBe("null 中没有键 'x'（第 3 个字符）");
     expect(say("there is no key 'x'; the keys are a, b")).toBe("没有键 'x'；可用的键有 a, b");
     expect(say("there is no key 'x': the map is empty")).toBe("没有键 'x'：映射为空");
+    expect(say("Fetch (action.http_request) has no output port 'x'")).toBe(
+      "Fetch（action.http_request）没有输出端口 'x'",
+    );
     expect(say("url is required; remove it")).toBe("url 必填；请删除它");
     expect(
       say("node 'a' connections: 'a' is drawn twice; give every node an id of its own (and 2 more)"),

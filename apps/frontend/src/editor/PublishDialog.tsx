@@ -1,15 +1,18 @@
 /** Makes the draft a version. */
 import { Rocket } from "lucide-react";
 import { useState } from "react";
+import { useLocation } from "wouter";
 import { workflows } from "~/api/contract";
 import { queries, useChange } from "~/api/hooks";
 import { useT } from "~/i18n";
+import { nodesOf } from "~/model/graph";
 import { Button, Dialog, Field, Input, Problem, toast } from "~/ui";
 import { useEditorStore } from "./store";
 
 export function PublishDialog({ open, onClose }: { open: boolean; onClose(): void }) {
   const t = useT();
   const store = useEditorStore();
+  const [, go] = useLocation();
   const [message, setMessage] = useState("");
   const publish = useChange(
     workflows.publishWorkflow,
@@ -17,7 +20,14 @@ export function PublishDialog({ open, onClose }: { open: boolean; onClose(): voi
     {
       quiet: true,
       done: (answer) => {
-        toast("green", t("Version {version} is live", { version: answer.version?.version ?? 0 }));
+        const starts = nodesOf(store.getState().history.doc).some(
+          (node) => node.type.startsWith("trigger.") && node.type !== "trigger.manual" && !node.disabled,
+        );
+        toast(
+          "green",
+          t("Version {version} is live", { version: answer.version?.version ?? 0 }),
+          starts ? { action: { label: t("When it runs"), run: () => go("/triggers") } } : {},
+        );
         setMessage("");
         onClose();
         void queries.invalidateQueries({ queryKey: ["DiffWorkflow"] });

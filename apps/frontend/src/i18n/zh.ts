@@ -645,4 +645,5 @@ export default {
   Signing: "签名",
   Email: "邮件",
   "Nothing has happened yet": "尚无动静",
+  "When it runs": "何时运行",
 } as Record<string, string>;

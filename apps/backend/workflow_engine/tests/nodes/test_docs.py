@@ -93,3 +93,18 @@ def test_choices_within_choices_are_said_once() -> None:
     assert "| `headers` | object of text, number, true or false or null |" in page
     assert "[kind: json](#kind-json)" in page
     assert "### kind: json\n" in page
+
+
+def test_a_form_begins_with_what_people_fill_in_first() -> None:
+    def order(type: str, model: str = "") -> list[str]:
+        node = installed().find(type, 0)
+        assert node
+        schema = node.parameters.model_json_schema()
+        return list((schema["$defs"][model] if model else schema)["properties"])
+
+    assert order("external_action.slack", "ListMessages") == ["operation", "channel", "oldest", "latest", "limit"]
+    assert order("external_action.google_calendar", "CreateEvent")[:3] == ["operation", "start", "end"]
+    assert order("external_action.email")[:5] == ["from", "to", "subject", "text", "html"]
+    assert order("external_action.gmail", "SendMessage")[:5] == ["operation", "to", "subject", "text", "html"]
+    assert order("flow.if")[:2] == ["rules", "combine"]
+    assert order("flow.switch", "Case")[:2] == ["output", "rules"]

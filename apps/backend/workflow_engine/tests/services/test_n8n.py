@@ -296,6 +296,14 @@ JAVASCRIPT = {
     "$now.minus({days: 7}).toISO()": "string(now - duration('168h'))",
     "$now.plus(1, 'month')": "now.addMonths(1)",
     "$now.toFormat('yyyy-MM-dd')": "now.format('%Y-%m-%d', workflow.timezone)",
+    "$now.toFormat('d.M.yy')": "string(now.getDate(workflow.timezone)) + now.format('.', workflow.timezone)"
+    " + string(now.getMonth(workflow.timezone) + 1) + now.format('.', workflow.timezone)"
+    " + now.format('%Y', workflow.timezone).substring(2)",
+    "$json.mail.match(/^(.+)@(.+)$/)[2]": "json.mail.extract('^(?:.+)@(.+)$')[0]",
+    "$json.mail.match(/[a-z(]+/)?.[0]": "default(json.mail.extract('[a-z(]+')[0], null)",
+    "Object.assign({}, $json, {a: 1})": "json.merge({'a': 1})",
+    "$executionId": "execution.id",
+    "$json.list.concat([1], {a: 2})": "json.list + [1] + [{'a': 2}]",
     "$fromAI('city', 'Where', 'string')": "from_ai['city']",
     "{ a: $json.x, 'b c': [1] }": "{'a': json.x, 'b c': [1]}",
 }
@@ -316,7 +324,9 @@ def test_javascript_that_has_a_counterpart(source: str) -> None:
         "$json.a = 1",
         "new Map()",
         "$('Fetch').params.url",
-        "$now.toFormat('d MMM')",
+        "$now.toFormat('ffff')",
+        "$json.mail.match(/(a)(b)/)[3]",
+        "$json.list.concat($json.more)",
         "$json.x.toFixed(2)",
         "",
     ],
@@ -373,6 +383,49 @@ def test_an_agent_comes_with_its_model_memory_tools_and_schema() -> None:
     assert made["agent"].parameters["system_prompt"] == "Be brief."
     assert made["agent"].parameters["output_schema"]["required"][0] == "city"
     assert made["model"].parameters["model"] == "gpt-4o-mini"
+    assert not build(workflow, installed()).errors
+
+
+def test_an_old_http_tool_leaves_to_the_model_what_it_left_to_it() -> None:
+    tool = {
+        "name": "Weather",
+        "type": "@n8n/n8n-nodes-langchain.toolHttpRequest",
+        "typeVersion": 1.1,
+        "parameters": {
+            "toolDescription": "The weather in a city.",
+            "url": "https://api.example.com/{country}/weather",
+            "sendQuery": True,
+            "parametersQuery": {
+                "values": [{"name": "city"}, {"name": "units", "valueProvider": "fieldValue", "value": "metric"}]
+            },
+        },
+    }
+    agent = {"name": "Agent", "type": "@n8n/n8n-nodes-langchain.agent", "typeVersion": 2, "parameters": {}}
+    binds = {"Weather": {"ai_tool": [[{"node": "Agent", "type": "ai_tool", "index": 0}]]}}
+    workflow, report = from_n8n(document(agent, tool, connections=links("Start -> Agent") | binds))
+    made = json_format.MessageToDict(next(each for each in workflow.nodes if each.id == "weather").parameters)
+    assert made == {
+        "name": "weather",
+        "description": "The weather in a city.",
+        "method": "GET",
+        "url": "https://api.example.com/{{ from_ai.country }}/weather",
+        "query": {"city": "{{ from_ai['city'] }}", "units": "metric"},
+    }
+    assert not [issue for issue in report if issue.severity == pb.SEVERITY_ERROR]
+    assert not build(workflow, installed()).errors
+
+
+def test_a_service_without_a_node_type_here_is_a_request_of_its_api() -> None:
+    post = node("Post", "wordpress", 1, title="={{ $json.title }}", additionalFields={"status": "draft"})
+    workflow, report = from_n8n(document(post, connections=links("Start -> Post")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)
+    assert made == {
+        "method": "POST",
+        "url": "{{ vars.WORDPRESS_URL }}/wp-json/wp/v2/posts",
+        "body": {"kind": "json", "value": {"title": "{{ json.title }}", "status": "draft"}},
+    }
+    assert dict(workflow.vars) == {"WORDPRESS_URL": ""}
+    assert not [issue for issue in report if issue.severity == pb.SEVERITY_ERROR]
     assert not build(workflow, installed()).errors
 
 

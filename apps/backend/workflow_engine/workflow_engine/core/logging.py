@@ -48,8 +48,8 @@ def configure(level: str = "INFO", *, as_json: bool | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # What they tell besides trouble, we tell ourselves, once.
-    for name in ("alembic", "uvicorn"):
+    # What they tell besides trouble, we tell ourselves, once; or nobody wants to know, DEBUG or not.
+    for name in ("alembic", "asyncio", "grpc", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -22,7 +22,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from workflow_engine.engine.events import ChildSpec
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
@@ -37,6 +39,23 @@ class Parameters(BaseModel):
     """Base of every node's parameters: an unknown one is refused, because it is nearly always a typing mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    leading: ClassVar[tuple[str, ...]] = ()
+    """Fields that people fill in first, by the names that they have in a schema; forms and pages begin with them."""
+
+    @classmethod
+    def place(cls, name: str, *, required: bool) -> int:
+        """Where a field stands; those of the same place stand as they are written, a base's before its own."""
+        return cls.leading.index(name) if name in cls.leading else len(cls.leading)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        part = handler.resolve_ref_schema(schema)
+        if "properties" in part:
+            required = part.get("required", ())
+            names = sorted(part["properties"], key=lambda name: cls.place(name, required=name in required))
+            part["properties"] = {name: part["properties"][name] for name in names}
+        return schema
 
 
 class NoParameters(Parameters):

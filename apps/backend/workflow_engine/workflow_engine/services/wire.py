@@ -307,7 +307,9 @@ def node_type_to_proto(node: Node[Parameters], say: Words = ENGLISH) -> pb.NodeT
 def form_schema(node: Node[Parameters], say: Words = ENGLISH) -> dict[str, Any]:
     """The JSON Schema of a node's parameters; `literal` marks those in which braces are no expression. What the node
     itself asks for comes before what it shares with its kind."""
-    schema = ordered(say.schema(node.parameters.model_json_schema()), first=get_annotations(node.parameters))
+    # Parameters that say themselves what leads are in their order already.
+    first = () if node.parameters.leading else get_annotations(node.parameters)
+    schema = ordered(say.schema(node.parameters.model_json_schema()), first=first)
     for name in node.literals & schema.get("properties", {}).keys():
         schema["properties"][name]["literal"] = True
     return schema

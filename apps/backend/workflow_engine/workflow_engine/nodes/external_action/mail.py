@@ -27,6 +27,7 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(max_length=5
 class Mail(Parameters):
     """Whom a mail goes to, and what it says."""
 
+    leading = ("from", "to", "subject", "text", "html")
     to: list[Address] = Field(min_length=1, max_length=500)
     """To whom."""
     cc: list[Address] = Field(default=[], max_length=500)

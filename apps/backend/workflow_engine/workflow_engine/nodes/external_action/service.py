@@ -127,6 +127,15 @@ class Operation(Parameters):
     gives_file: ClassVar[bool] = False
     """The answer is a file, which is stored as it arrives."""
 
+    @classmethod
+    def place(cls, name: str, *, required: bool) -> int:
+        """The operation, what leads, what it can not do without, what it can, and how much of it."""
+        if name in ("operation", "limit"):
+            return -1 if name == "operation" else 1_000
+        if name in cls.leading:
+            return cls.leading.index(name)
+        return 100 if required else 200
+
     def path(self) -> str:
         """The path, with every value made safe for its place."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import re2
 from pydantic import field_validator, model_validator
@@ -123,6 +123,7 @@ class Rule(Parameters):
 class Condition(Parameters):
     """A condition on one item: `condition` or `rules`."""
 
+    leading: ClassVar[tuple[str, ...]] = ("rules", "combine")
     condition: bool | None = None
     """An expression that gives true or false, e.g. `{{ json.total > 100 }}`. Either this or `rules`."""
     rules: list[Rule] = []

@@ -22,6 +22,7 @@ FALLBACK = "fallback"
 class Case(Condition):
     """One way on, and the condition for it."""
 
+    leading = ("output", "rules", "combine")
     output: str = Field(min_length=1, max_length=64)
     """The name of the output port. Cases may share one."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
+from workflow_engine.services.n8n.javascript import quoted
 from workflow_engine.services.n8n.reading import (
     Extra,
     Made,
@@ -427,15 +429,43 @@ def _workflow_tool(taken: Taken) -> Translated:
 def _http_tool(taken: Taken) -> Translated:
     said = _said(taken, "Calls an HTTP API.")
     taken.skip("placeholderDefinitions", "optimizeResponse", "parametersQuery", "parametersHeaders", "parametersBody")
-    if any("{" in str(taken.given.get(name, "")) for name in ("url",)) and taken.version < 1.2:
-        names = {str(each.get("name")) for each in named(taken.given.get("placeholderDefinitions"))}
-        for name in names:
-            taken.given["url"] = str(taken.given.get("url", "")).replace(
-                "{" + name + "}", "{{ $fromAI('" + name + "') }}"
-            )
-        if names and not str(taken.given["url"]).startswith("="):
-            taken.given["url"] = "=" + taken.given["url"]
-    return "tool.http", {**said, **request(taken)}
+    if "toolHttpRequest" not in str(taken.source.get("type")):
+        return "tool.http", {**said, **request(taken)}
+    taken.skip("responseType", "dataField", "fieldsToInclude", "fields", "cssSelector", "onlyContent", "elementsToOmit")
+    taken.skip("truncateResponse", "maxLength", "genericAuthType", "nodeCredentialType", "authentication")
+    made: Parameters = {**said, "method": taken.get("method", "GET"), "url": _given(taken, taken.get("url", ""))}
+    for ours, sends, specify, text, listed in (
+        ("query", "sendQuery", "specifyQuery", "jsonQuery", "parametersQuery"),
+        ("headers", "sendHeaders", "specifyHeaders", "jsonHeaders", "parametersHeaders"),
+        ("body", "sendBody", "specifyBody", "jsonBody", "parametersBody"),
+    ):
+        if not taken.get(sends):
+            taken.skip(specify, text)
+            continue
+        if taken.get(specify, "keypair") == "keypair":
+            taken.skip(text)
+            value: Any = {
+                str(each["name"]): _given(taken, each.get("value", ""))
+                if each.get("valueProvider") == "fieldValue"
+                else "{{ from_ai[" + quoted(str(each["name"])) + "] }}"
+                for each in named(taken.given.get(listed))
+                if each.get("name")
+            }
+            made[ours] = {"kind": "json", "value": value} if ours == "body" else value
+        elif ours == "body":
+            said_text = str(_given(taken, taken.get(text, "")) or "{{ toJson(from_ai) }}")
+            made["body"] = {"kind": "raw", "text": said_text, "media_type": "application/json"}
+        else:
+            raise Untranslatable(f"its {ours} is one text: give the names one by one")
+    return "tool.http", without_empty(made)
+
+
+_PLACEHOLDER = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
+
+
+def _given(taken: Taken, text: Any) -> Any:
+    """A text in which `{name}` is what the model gives."""
+    return _PLACEHOLDER.sub(lambda match: "{{ from_ai." + match[1] + " }}", str(taken.expression(text)))
 
 
 def _code_tool(taken: Taken) -> Translated:

@@ -687,6 +687,7 @@ def _airtable(taken: Taken, resource: str, operation: str) -> Parameters:
     taken.skip(
         "additionalOptions", "columns", "fields", "addAllFields", "updateAllFields", "updateFields", "triggerField"
     )
+    taken.skip("id", "baseId")
     base = taken.value("base") or taken.value("application") or taken.value("baseId")
     where = {"base": _airtable_id(base), "table": _airtable_id(taken.value("table"))}
     more = {**(taken.given.get("options") or {}), **(taken.given.get("additionalOptions") or {})}

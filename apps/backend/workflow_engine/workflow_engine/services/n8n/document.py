@@ -19,12 +19,12 @@ from google.protobuf import json_format
 
 from workflow_engine.engine.plan import Issue
 from workflow_engine.proto import workflow_pb2 as pb
-from workflow_engine.services.n8n import ai, apps, data, flow, triggers, web
+from workflow_engine.services.n8n import ai, apps, data, flow, plain, triggers, web
 from workflow_engine.services.n8n.flow import switch_outputs
 from workflow_engine.services.n8n.reading import Extra, Made, Problem, Taken, Untranslatable, literal
 
 PREFIXES = ("n8n-nodes-base.", "@n8n/n8n-nodes-langchain.", "n8n-nodes-langchain.")
-TABLE = {**web.TABLE, **data.TABLE, **apps.TABLE, **ai.TABLE, **triggers.TABLE, **flow.TABLE}
+TABLE = {**plain.TABLE, **web.TABLE, **data.TABLE, **apps.TABLE, **ai.TABLE, **triggers.TABLE, **flow.TABLE}
 NOTES = 10_000
 _CONSTANT = re.compile(r"\bvars\.([A-Za-z_]\w*)")
 _TAKERS = {"model": "ai_agent.", "memory": "ai_agent.agent", "tools": "ai_agent.agent", "retriever": "ai_agent.agent"}
@@ -229,6 +229,9 @@ class _Import:
             for field, message in taken.remarks:
                 self.say(id, f"parameters.{field}", message)
             built |= {"type": made.type, "parameters": made.parameters}
+            if description := taken.given.get("toolDescription"):
+                # What an agent is told of a node that it may use.
+                built["notes"] = str(description).removeprefix("=")[:NOTES]
             self.troubled(id, built, made, taken.problems)
         except (Untranslatable, TypeError, KeyError, AttributeError, ValueError) as why:
             made = Made("flow.no_op", {})

@@ -99,7 +99,7 @@ def _left(taken: Taken, left: Any, operator: str) -> Any:
     if operator in ("exists", "not_exists", "is_empty", "is_not_empty", "is_true", "is_false") and isinstance(
         made, str
     ):
-        lone = made.startswith("{{ ") and made.endswith(" }}") and made.count("{{ ") == 1
+        lone = made.startswith("{{ ") and made.endswith(" }}") and made.count("{{") == 1
         if lone and not made.startswith("{{ default("):
             return "{{ default(" + made[3:-3] + ", null) }}"
     return made
@@ -464,11 +464,13 @@ def form_page(taken: Taken) -> Translated:
         said = [taken.value("completionTitle"), taken.value("completionMessage") or taken.value("responseText")]
         message = "\n\n".join(str(each) for each in said if each)
         return "flow.set", {"assignments": [{"name": "message", "value": message}]}
+    taken.skip("options.formDescription", "options.buttonLabel", "options.customCss", "defineForm", "jsonOutput")
     fields, _ = form_fields(taken)
     if not fields:
         raise Untranslatable("its fields can not be read: add them to a human.form")
     title = taken.value("formTitle", taken.option("formTitle", "")) or taken.name
-    return "human.form", {"title": title, "fields": fields}
+    made = {"title": str(title)[:200], "fields": fields, "text": taken.expression(taken.option("formDescription", ""))}
+    return "human.form", {name: value for name, value in made.items() if value}
 
 
 def _subworkflow(taken: Taken) -> Translated:

@@ -163,7 +163,6 @@ _METHODS: dict[tuple[str, int], tuple[str, str]] = {
     ("join", 1): ("{0}.join({1})", "text"),
     ("reverse", 0): ("{0}.reverse()", "list"),
     ("flat", 0): ("{0}.flatten()", "list"),
-    ("concat", 1): ("{0} + {1}", ""),
     ("at", 1): ("{0}[{1}]", ""),
     ("first", 0): ("{0}.first()", ""),
     ("last", 0): ("{0}.last()", ""),
@@ -275,6 +274,19 @@ _TOKENS = {
     "a": "%p",
     "ZZZ": "%z",
 }
+_UNPADDED = {
+    "d": "string({0}.getDate({zone}))",
+    "D": "string({0}.getDate({zone}))",
+    "M": "string({0}.getMonth({zone}) + 1)",
+    "L": "string({0}.getMonth({zone}) + 1)",
+    "H": "string({0}.getHours({zone}))",
+    "m": "string({0}.getMinutes({zone}))",
+    "s": "string({0}.getSeconds({zone}))",
+    "yy": "{0}.format('%Y', {zone}).substring(2)",
+    "YY": "{0}.format('%Y', {zone}).substring(2)",
+}
+"""What strftime has no code for."""
+_GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)")
 _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|%|[^A-Za-z%']+")
 
 
@@ -293,6 +305,39 @@ def strftime(luxon: str) -> str:
         return _TOKENS[match[0]]
 
     return _FORMAT.sub(code, luxon)
+
+
+def _written(at: str, luxon: str) -> Cel:
+    """A time in a format of Luxon. Raises Beyond."""
+    tokens = [match[0] for match in _FORMAT.finditer(luxon)]
+    if not any(each in _UNPADDED for each in tokens):
+        return Cel(f"{at}.format({quoted(strftime(luxon))}, {ZONE})", "text")
+    parts, coded = [], ""
+    for token in [*tokens, ""]:
+        if token and token not in _UNPADDED:
+            coded += token
+            continue
+        if coded:
+            parts.append(f"{at}.format({quoted(strftime(coded))}, {ZONE})")
+        coded = ""
+        if token:
+            parts.append(_UNPADDED[token].replace("{0}", at).replace("{zone}", ZONE))
+    return Cel(" + ".join(parts), "text", SUM if len(parts) > 1 else PRIMARY)
+
+
+def _one_group(pattern: str, wanted: int) -> str | None:
+    """A regular expression that keeps one of its groups, or none for 0; None when there is no such group."""
+    seen = 0
+
+    def kept(match: re.Match[str]) -> str:
+        nonlocal seen
+        if match[0] != "(":
+            return match[0]
+        seen += 1
+        return "(" if seen == wanted else "(?:"
+
+    made = _GROUP.sub(kept, pattern)
+    return made if wanted <= seen else None
 
 
 class _Translator:
@@ -453,6 +498,10 @@ class _Translator:
                 return Cel("vars", "map")
             case "$execution" | "$workflow":
                 return Cel(name[1:], "map")
+            case "$executionId":
+                return Cel("execution.id", "text")
+            case "$workflowId":
+                return Cel("workflow.id", "text")
             case "$runIndex":
                 return Cel("run.index", "number")
             case "$itemIndex" | "$position":
@@ -476,14 +525,33 @@ class _Translator:
         object, index = _part(node, "object"), _part(node, "index")
         if object.type == "identifier" and _said(object) == "$node" and index.type == "string":
             return Cel(f"node[{quoted(self.text(index))}]", "node")
+        may_lack = node.child_by_field_name("optional_chain") is not None
+        if index.type == "number" and (found := self.matched(object, int(_said(index)), may_lack=may_lack)):
+            return found
         of = self.chain(object)
-        may_lack = of.may_lack or node.child_by_field_name("optional_chain") is not None
+        may_lack = may_lack or of.may_lack
         if index.type == "string":
             return self.member(node, of, self.text(index), may_lack=may_lack)
         self.refuse_part(node, of)
         made = self.value(index)
         kind = "item" if of.text.endswith("items") and of.kind == "list" else ""
         return Cel(f"{of.within(PRIMARY)}[{made.text}]", kind, may_lack=may_lack)
+
+    def matched(self, node: Node, group: int, *, may_lack: bool) -> Cel | None:
+        """`text.match(/pattern/)[group]`; None when it is something else."""
+        function = node.child_by_field_name("function") if node.type == "call_expression" else None
+        if function is None or function.type != "member_expression" or _said(_part(function, "property")) != "match":
+            return None
+        arguments = _listed(_part(node, "arguments"))
+        if len(arguments) != 1 or arguments[0].type != "regex":
+            return None
+        regex = self._regex(arguments[0]).text
+        pattern = _one_group(regex[1:], 0 if regex[0] == "g" else group)
+        if pattern is None:
+            return None
+        of = self.chain(_part(function, "object"))
+        at = f"[{group}]" if regex[0] == "g" else "[0]"
+        return Cel(f"{of.within(PRIMARY)}.extract({quoted(pattern)}){at}", "text", may_lack=may_lack or of.may_lack)
 
     def member(self, node: Node, of: Cel, name: str, *, may_lack: bool = False) -> Cel:
         may_lack = may_lack or of.may_lack
@@ -553,6 +621,11 @@ class _Translator:
             arguments = arguments[:1]  # the others are about blanks and line breaks
         if name in ("parseInt", "Number.parseInt") and len(arguments) == 2 and _said(arguments[1]) == "10":
             arguments = arguments[:1]
+        if name == "Object.assign" and len(arguments) > 1:
+            first, *more = [self.value(each) for each in arguments]
+            if first.text == "{}":
+                first, *more = more
+            return Cel(first.within(PRIMARY) + "".join(f".merge({each.text})" for each in more), "map")
         if name == "DateTime.fromFormat":
             raise Beyond("reading a date by its format is a node of its own: action.date_time with `input_format`")
         found = _FUNCTIONS.get((name, len(arguments)))
@@ -592,9 +665,10 @@ class _Translator:
                     return Cel(f"{of.within(PRIMARY)}.contains({part.text})", "bool")
                 return Cel(f"includes({of.text}, {part.text})", "bool")
             case "toFormat" | "format", 1 if arguments[0].type == "string":
-                format = strftime(self.text(arguments[0]))
                 at = of.within(PRIMARY) if of.kind == "time" else f"parseTime({of.text}, {ZONE})"
-                return Cel(f"{at}.format({quoted(format)}, {ZONE})", "text")
+                return _written(at, self.text(arguments[0]))
+            case "concat", _:
+                return self.joined(node, of, [self.value(each) for each in arguments])
             case "plus" | "minus", 1 | 2:
                 return self.shifted(node, of, name, arguments)
             case "startOf", 1 if arguments[0].type == "string" and of.kind == "time":
@@ -607,6 +681,15 @@ class _Translator:
         if found is None:
             raise Beyond(f"`.{name}()` has no counterpart")
         return _filled(*found, [of, *(self.value(each) for each in arguments)])
+
+    def joined(self, node: Node, of: Cel, parts: list[Cel]) -> Cel:
+        """`concat`: lists are opened, everything else is one more element; of a text, one text."""
+        if of.kind == "text":
+            return Cel(" + ".join([of.within(SUM), *map(self.as_text, parts)]), "text", SUM)
+        if any(each.kind in ("", "item") for each in parts):
+            raise Beyond(f"{_short(node)}: it is not known whether that is a list; write list + list")
+        said = [each.within(PRODUCT) if each.kind == "list" else f"[{each.text}]" for each in parts]
+        return Cel(" + ".join([of.within(SUM), *said]), "list", SUM)
 
     def delivered(self, node: Node, of: Cel, name: str) -> Cel:
         items = f"{of.text}.items" if of.kind == "node" else "items"

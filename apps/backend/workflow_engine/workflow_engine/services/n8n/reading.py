@@ -11,7 +11,16 @@ from typing import Any, TypeAlias
 from workflow_engine.services.n8n.javascript import Beyond, translated
 
 Parameters = dict[str, Any]
-IGNORED = {"options", "notice", "resource", "operation", "authentication", "additionalFields"}
+IGNORED = {
+    "options",
+    "notice",
+    "resource",
+    "operation",
+    "authentication",
+    "additionalFields",
+    "descriptionType",
+    "toolDescription",
+}
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PLACE = re.compile("\ue000(\\d+)\ue001")
 

@@ -335,6 +335,17 @@ def _airtable(taken: Taken) -> Translated:
     return "trigger.poll", _poll(taken, request, "json.id")
 
 
+def _outlook(taken: Taken) -> Translated:
+    taken.skip("event", "output", "fields", "filters", "options", "pollTimes")
+    request = {
+        "url": "https://graph.microsoft.com/v1.0/me/messages",
+        "query": {"$top": 50, "$orderby": "receivedDateTime desc"},
+        "headers": {"Prefer": 'outlook.body-content-type="text"'},
+        "records_path": "value",
+    }
+    return "trigger.poll", _poll(taken, request, "json.id")
+
+
 def _notion(taken: Taken) -> Translated:
     database = taken.value("databaseId")
     taken.skip("event", "simple")
@@ -403,6 +414,7 @@ TABLE: dict[str, Callable[[Taken], Translated]] = {
     "googleSheetsTrigger": _sheets,
     "airtableTrigger": _airtable,
     "notionTrigger": _notion,
+    "microsoftOutlookTrigger": _outlook,
     "telegramTrigger": _pushed(
         "Telegram", "call https://api.telegram.org/bot<token>/setWebhook?url=<address> once, with your bot's token"
     ),
