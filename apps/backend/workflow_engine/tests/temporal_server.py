@@ -17,9 +17,9 @@ TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
 
 @contextmanager
-def temporal_server(folder: Path | None = None) -> Iterator[str]:
+def temporal_server(folder: Path | None = None, port: int = 0) -> Iterator[str]:
     """The address of Temporal's development server; it keeps its data in `folder`, or in memory."""
-    port = free_port()
+    port = port or free_port()
     command = [TEMPORAL, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "error"]
     if folder is not None:

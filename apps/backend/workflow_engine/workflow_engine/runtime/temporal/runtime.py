@@ -156,9 +156,25 @@ class TemporalRuntime:
             raise StoreUnavailable("no worker took this up in time: see that workers run, then try again") from slow
         except RPCError as error:
             if error.status in GONE:
-                await self._stored_row(execution_id)
-                raise self._ended_before(execution_id) from error
+                raise await self._gone(execution_id) from error
             raise _unavailable(error) from error
+
+    async def _gone(self, execution_id: str) -> Exception:
+        """Why Temporal runs no such execution. What it ran was stored before it ended."""
+        row = await self._stored_row(execution_id)
+        if row.status >= Status.SUCCESS:
+            return self._ended_before(execution_id)
+        if row.status is Status.NEW:
+            # Not handed over yet, or to a Temporal that has lost it since.
+            await self._handing_over.give_again(row)
+            return StoreUnavailable("the execution was just handed to Temporal; try again in a moment")
+        log.error("history_lost", execution_id=execution_id)
+        return RuntimeFailure(
+            "HISTORY_LOST",
+            f"execution {execution_id} has not ended, but Temporal does not run it: see that TEMPORAL_ADDRESS and "
+            "TEMPORAL_NAMESPACE name where it was started; if its history is lost, ForkExecution goes on from what is "
+            "stored",
+        )
 
     def _ended_before(self, execution_id: str) -> RuntimeFailure:
         return RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
