@@ -1,4 +1,4 @@
-"""What servers on Temporal do that share a database: one leads, and all hear of changed triggers."""
+"""What servers on Temporal do that share a database: one leads, and all hear of changed triggers and people."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from sqlalchemy import Connection
+
 from workflow_engine.models.notices import Leadership, Notices, notify
 from workflow_engine.models.store import Store
 from workflow_engine.triggers.manager import Triggers
 
 CHANNEL = "workflow_engine_triggers"
+PEOPLE = "workflow_engine_people"
 
 
 def teller(store: Store) -> Callable[[str], asyncio.Future[None]]:
@@ -23,8 +26,22 @@ def teller(store: Store) -> Callable[[str], asyncio.Future[None]]:
     return tell
 
 
-async def join(store: Store, triggers: Triggers, on_lead: Callable[[], None], stack: AsyncExitStack) -> None:
-    """Takes part; `stack` leaves again. `on_lead` is called when this server becomes the leader."""
+def tell_of_people(connection: Connection) -> None:
+    """Tells all servers, with the commit, that users, keys, sessions or projects have changed."""
+    notify(connection, PEOPLE, "")
+
+
+async def join(
+    store: Store,
+    triggers: Triggers,
+    on_lead: Callable[[], None],
+    on_people: Callable[[], None],
+    stack: AsyncExitStack,
+) -> None:
+    """Takes part; `stack` leaves again.
+
+    `on_lead` is called when this server becomes the leader, `on_people` when a server has changed who may do what.
+    """
     hearing: set[asyncio.Task[None]] = set()
 
     def heard(workflow_id: str | None) -> None:
@@ -32,7 +49,10 @@ async def join(store: Store, triggers: Triggers, on_lead: Callable[[], None], st
         hearing.add(task)
         task.add_done_callback(hearing.discard)
 
-    notices = Notices(store.url, {CHANNEL: heard})
+    def changed(_: str | None) -> None:
+        on_people()
+
+    notices = Notices(store.url, {CHANNEL: heard, PEOPLE: changed})
     await notices.open()
     stack.push_async_callback(notices.close)
 

@@ -130,7 +130,8 @@ async def start(
         audit = Audit(store, clock)
         await audit.prune(settings.audit_days)
         triggers = _triggers(there, runtime)
-        services = front(there, runtime, triggers, door, audit, links, public_url)
+        announce = replicas.tell_of_people if on_temporal else None
+        services = front(there, runtime, triggers, door, audit, links, public_url, announce)
         try_to_listen("GRPC", settings.grpc_host, settings.grpc_port)
         try_to_listen("HTTP", settings.http_host, settings.http_port)
         rpc, http = GrpcServer(services), http_server(services, stack)
@@ -142,7 +143,7 @@ async def start(
         retention.open()
         stack.push_async_callback(retention.close)
         if on_lead is not None:
-            await replicas.join(store, triggers, on_lead, stack)
+            await replicas.join(store, triggers, on_lead, door.forget, stack)
         await rpc.open()
         stack.push_async_callback(rpc.close)
         await http.open()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from workflow_engine.api import sign_in
 from workflow_engine.core.signing import Signer
 from workflow_engine.proto import workflow_service_pb2
@@ -62,13 +64,14 @@ def front(
     audit: Audit,
     links: Links,
     public_url: Callable[[], str],
+    announce: Callable[[Connection], None] | None = None,
 ) -> Front:
-    """The services on top of a runtime."""
+    """The services on top of a runtime. `announce` tells other servers of changes of people, in their transaction."""
     settings, store, clock = there.settings, there.store, there.clock
     scope, listeners = Scope(store), Listeners()
     backend = Backend(store, there.definitions, runtime, there.registry, clock, there.blobs, scope, triggers)
     desk = Desk(backend)
-    people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000))
+    people = Accounts(store, clock, door, int(settings.session_hours * 3_600_000), announce)
     integrations = IntegrationService(backend, there.vault, there.http)
     return Front(
         there=there,

@@ -29,6 +29,8 @@ class Accounts:
     clock: Clock
     door: Door
     session_ms: int
+    announce: Callable[[Connection], None] | None = None
+    """Called in each change's transaction, so that other servers hear of it with the commit."""
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
@@ -39,8 +41,15 @@ class Accounts:
 
     async def change(self, change: Callable[[Connection], T]) -> T:
         """Carries out a change, from whose commit on the door knows of it. Raises ServiceError."""
+
+        def announced(connection: Connection) -> T:
+            changed = change(connection)
+            if self.announce is not None:
+                self.announce(connection)
+            return changed
+
         try:
-            return await self.store.change(change)
+            return await self.store.change(announced)
         except accounts.Taken as taken:
             raise ServiceError(
                 "EMAIL_TAKEN", f"email: there is a user {taken}", metadata={"email": str(taken)}

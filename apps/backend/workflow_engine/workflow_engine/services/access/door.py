@@ -22,7 +22,7 @@ from workflow_engine.services.rpcs import Rpc
 
 log = get_logger(__name__)
 REMEMBERED = 5_000
-"""Milliseconds for which a key is known without asking the database: as long may a change from outside take."""
+"""Milliseconds for which a key is known without asking the database: as long may a change take that nobody tells of."""
 MOST = 10_000
 MINUTE = 60_000
 ASK_AGAIN = 1_000
@@ -36,6 +36,8 @@ class Door:
         self._is_required = self.issuer is not None
         self._asked: int | None = None
         self._known: OrderedDict[str, tuple[Known, int]] = OrderedDict()
+        self._changes = 0
+        """Grows with `forget`: what was read before one may be out of date and is not remembered."""
         self._seen: dict[str, int] = {}
         rate = settings.rate_limit
         self._calls = Buckets(clock, rate=rate, burst=rate * 2) if rate else None
@@ -55,6 +57,7 @@ class Door:
     def forget(self) -> None:
         """Keys, sessions or users have changed."""
         self._known.clear()
+        self._changes += 1
         self._asked = None
 
     async def recognise(self, rpc: Rpc, incoming: Incoming) -> Caller:
@@ -119,10 +122,12 @@ class Door:
         now, digest = self._clock.now_ms(), tokens.digest(token)
         known, until = self._known.get(digest, (None, 0))
         if known is None or not now < until <= now + REMEMBERED:
+            changes = self._changes
             known = await asyncio.to_thread(self._read, digest, token.startswith(tokens.KEY))
             if known is None:
                 raise _invalid()
-            self._known[digest] = (known, now + REMEMBERED)
+            if changes == self._changes:
+                self._known[digest] = (known, now + REMEMBERED)
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
         ends = known.key.expires_at if known.key is not None else known.session.expires_at if known.session else None
@@ -140,8 +145,10 @@ class Door:
         known, until = self._known.get(person.external_id, (None, 0))
         now = self._clock.now_ms()
         if known is None or not now < until <= now + REMEMBERED or (person.roles and known.user.roles != person.roles):
+            changes = self._changes
             known = await self._store.change(lambda connection: person.known_to(connection, now))
-            self._known[person.external_id] = (known, now + REMEMBERED)
+            if changes == self._changes:
+                self._known[person.external_id] = (known, now + REMEMBERED)
         return known
 
     async def _caller(self, known: Known) -> Caller:
