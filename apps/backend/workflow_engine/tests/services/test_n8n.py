@@ -196,7 +196,17 @@ async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     assert [(issue.node_id, issue.field) for issue in imported.report] == [("limit", "parameters.surprise")]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "no json", '{"nodes": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        "no json",
+        '{"nodes": 3}',
+        '{"nodes": [{"name": "A"}]}',
+        '{"nodes": [{"name": "A", "type": "x.set"}, {"name": "A", "type": "x.set"}]}',
+    ],
+)
 async def test_what_is_no_export_is_refused(client: Client, content: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.stub.ImportWorkflow(ws.ImportWorkflowRequest(content=content, format=ws.WORKFLOW_FORMAT_N8N))
@@ -640,5 +650,29 @@ def test_whatever_is_wrong_with_a_document_it_can_be_saved_in_the_end() -> None:
     ]
     odd = {"name": "Odd", "type": "n8n-nodes-base.set", "parameters": {"assignments": "what"}}
     workflow, _ = from_n8n(document(*empty, odd, connections=links("Start -> slack", "slack -> httpRequest")))
+    settle(workflow, lambda drawn: build(drawn, installed()).issues)
+    assert not build(workflow, installed()).errors
+
+
+JUNK: list[Any] = [None, True, -1, 1e99, "", "={{", "={{ `${` }}", [], [None], {}, {"a": None}, [[["x"]]]]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize(
+    "member", ["parameters", "typeVersion", "position", "maxTries", "connections", "pinData", "settings", "name"]
+)
+def test_what_is_not_as_n8n_writes_it_is_passed_over(member: str, junk: Any) -> None:
+    odd = document(
+        node("Odd", "set", 3.4, assignments=assignments(x="={{ $json.a }}")) | {"retryOnFail": True},
+        connections=links("Start -> Odd"),
+        pinData={"Odd": [{"json": {"a": 1}}]},
+    )
+    if member in ("connections", "pinData", "settings", "name"):
+        odd[member] = junk
+        if member in ("connections", "pinData"):
+            workflow, _ = from_n8n(odd | {member: {"Odd": junk}})
+    else:
+        odd["nodes"][1][member] = junk
+    workflow, _ = from_n8n(odd)
     settle(workflow, lambda drawn: build(drawn, installed()).issues)
     assert not build(workflow, installed()).errors

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 from google.protobuf import json_format
@@ -157,7 +156,7 @@ PARTS = frozenset(("model", "tool", "tools", "memory", "embedding", "retriever",
 
 class _Import:
     def __init__(self, document: dict[str, Any]) -> None:
-        self.document = document
+        self.document = sound(document)
         self.report: list[pb.ValidationIssue] = []
         self.nodes: list[dict[str, Any]] = []
         self.links: list[dict[str, str]] = []
@@ -174,9 +173,7 @@ class _Import:
         notes = []
         wanted = []
         for source in self.document["nodes"]:
-            if not isinstance(source, dict):
-                continue
-            self.sources[str(source.get("name") or source.get("id") or "node")] = source
+            self.sources[source["name"]] = source
             if kind_of(source) == "stickyNote":
                 notes.append(str((source.get("parameters") or {}).get("content", "")))
             elif kind_of(source) not in ai.ABSORBED:
@@ -186,7 +183,7 @@ class _Import:
         self.connections()
         self.without_cycles()
         tree: dict[str, Any] = {
-            "name": self.document.get("name") or "Imported from n8n",
+            "name": self.document["name"] or "Imported from n8n",
             "description": "\n\n".join(note for note in notes if note)[:10_000],
             "nodes": self.nodes,
             "connections": [dict(each) for each in {tuple(link.items()): None for link in self.links}],
@@ -195,8 +192,8 @@ class _Import:
             tree["vars"] = dict.fromkeys(named, "")
             message = f"n8n read {', '.join(named)} from its environment or its variables"
             self.say("", "vars", message, "they are constants of the workflow here: fill them in")
-        settings = self.document.get("settings") or {}
-        if isinstance(settings, dict) and settings.get("timezone") and settings["timezone"] != "DEFAULT":
+        settings = self.document["settings"]
+        if isinstance(settings.get("timezone"), str) and settings["timezone"] not in ("", "DEFAULT"):
             tree["settings"] = {"timezone": settings["timezone"]}
         return json_format.ParseDict(tree, pb.Workflow()), self.report
 
@@ -215,7 +212,7 @@ class _Import:
     # nodes
 
     def node(self, source: dict[str, Any]) -> None:
-        name = str(source.get("name") or source.get("id") or "node")
+        name = source["name"]
         id = self.ids[name] = self.new_id(name)
         taken = Taken(source, lambda kind: list(self.bound_to(name, kind)))
         built: dict[str, Any] = {"id": id, "name": name}
@@ -267,7 +264,7 @@ class _Import:
     def around(self, name: str, made: Made, built: dict[str, Any]) -> None:
         """The further nodes that one of n8n's takes."""
         place = built.get("position") or {"x": 0, "y": 0}
-        groups = ((made.before, -1), (made.after, 1), (made.beside, 0), (tuple(each for _, each in made.parts), 0))
+        groups = ((made.before, -1), (made.beside, 0), (tuple(each for _, each in made.parts), 0))
         for group, direction in groups:
             for number, extra in enumerate(group, 1):
                 id = self.extras[name, extra.suffix] = self.new_id(f"{name} {extra.suffix}")
@@ -285,19 +282,13 @@ class _Import:
                         **({"disabled": True} if built.get("disabled") and "." in extra.type else {}),
                     }
                 )
-        self.chain(name, [*made.before, None])
-        self.chain(name, [None, *made.after])
+        onward = [self.extras[name, each.suffix] for each in made.before[1:]] + [self.ids[name]]
+        for extra, target in zip(made.before, onward, strict=False):
+            for port in extra.ports:
+                self.link(self.extras[name, extra.suffix], port, target, "main")
         for port, extra in made.parts:
             target = self.part_target(name)
             self.link(self.extras[name, extra.suffix], extra.ports[0], target, port)
-
-    def chain(self, name: str, row: list[Extra | None]) -> None:
-        """Connects neighbours; None is the node itself."""
-        for left, right in pairwise(row):
-            source = self.extras[name, left.suffix] if left else self.ids[name]
-            target = self.extras[name, right.suffix] if right else self.ids[name]
-            for port in left.ports if left else ("main",):
-                self.link(source, port, target, "main")
 
     def new_id(self, name: str) -> str:
         base = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()[:50] or "node"
@@ -310,14 +301,14 @@ class _Import:
 
     def behaviour(self, id: str, source: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        if isinstance(source.get("position"), list) and len(source["position"]) == 2:
+        if source["position"]:
             made["position"] = {"x": source["position"][0], "y": source["position"][1]}
         if source.get("disabled"):
             made["disabled"] = True
         if source.get("retryOnFail"):
             made["retry"] = {
-                "max_attempts": int(source.get("maxTries") or 3),
-                "initial_interval": f"{int(source.get('waitBetweenTries') or 1000) / 1000}s",
+                "max_attempts": max(source["maxTries"], 1),
+                "initial_interval": f"{source['waitBetweenTries'] / 1000}s",
                 "backoff_coefficient": 1,
             }
         match source.get("onError"):
@@ -331,9 +322,10 @@ class _Import:
             self.say(id, "alwaysOutputData", "n8n's alwaysOutputData has no counterpart and was left out")
         if source.get("credentials"):
             self.say(id, "credentials", "credentials are not in an export", "choose them anew in the node")
-        pinned = (self.document.get("pinData") or {}).get(source.get("name"))
+        pinned = self.document["pinData"].get(source["name"])
         if isinstance(pinned, list):
-            items = [{"json": each.get("json", each)} for each in pinned if isinstance(each, dict)]
+            records = [each.get("json", each) for each in pinned if isinstance(each, dict)]
+            items = [{"json": each} for each in records if isinstance(each, dict)]
             made["pinned"] = {"outputs": {"main": {"items": items}}}
         return made
 
@@ -341,14 +333,11 @@ class _Import:
 
     def drawn(self) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
         """Every connection: from which node, of which kind, by which output, and where to."""
-        for name, kinds in (self.document.get("connections") or {}).items():
-            if not isinstance(kinds, dict):
-                continue
+        for name, kinds in self.document["connections"].items():
             for kind, outputs in kinds.items():
-                for index, found in enumerate(outputs or []):
-                    for link in found or []:
-                        if isinstance(link, dict):
-                            yield name, kind, index, link
+                for index, found in enumerate(outputs):
+                    for link in found:
+                        yield name, kind, index, link
 
     def bound_to(self, name: str, kind: str) -> Iterator[dict[str, Any]]:
         """The nodes that a connection of a kind binds to a node, and those behind them that only pass it on."""
@@ -366,7 +355,7 @@ class _Import:
                 self.say(self.ids.get(name, name), "connections", message)
             elif kind == "main":
                 if name in self.ids and target in self.ids:
-                    self.connection(name, index, target, int(link.get("index") or 0))
+                    self.connection(name, index, target, link["index"])
             else:
                 self.binding(name, kind, target)
 
@@ -375,8 +364,6 @@ class _Import:
         first = self.extras[target, made.before[0].suffix] if made.before else self.ids[target]
         port = "main" if made.before else self.input(name, target, input)
         starts = [(self.ids[name], self.output(name, index))]
-        if after := self.made[name].after:
-            starts = [(self.extras[name, after[-1].suffix], port) for port in after[-1].ports]
         starts += [(self.extras[name, each.suffix], "main") for each in self.made[name].beside]
         for source, out in starts:
             self.link(source, out, first, port)
@@ -471,7 +458,7 @@ class _Import:
                 ports = switch_outputs(source)
             case "flow.loop":
                 # Version 3 of n8n's node has the done branch first; older ones had the loop first.
-                ports = ["done", "body"] if float(source.get("typeVersion") or 1) >= 3 else ["body", "done"]
+                ports = ["done", "body"] if source["typeVersion"] >= 3 else ["body", "done"]
             case _:
                 ports = ["main"]
         if index < len(ports):
@@ -504,6 +491,66 @@ class _Import:
             seen.add(at)
             todo += [target for _, target in onward.get(at, [])]
         return False
+
+
+def sound(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with everything of the kind that n8n writes; what is of another kind is left out.
+
+    Raises ValueError when two nodes have one name: connections would mean either.
+    """
+    nodes: dict[str, dict[str, Any]] = {}
+    for source in document["nodes"]:
+        if not isinstance(source, dict) or not isinstance(source.get("type"), str):
+            raise ValueError("each node is an object with a type")
+        name = str(source.get("name") or source.get("id") or "node")
+        if name in nodes:
+            raise ValueError(f"two nodes are named {name!r}")
+        nodes[name] = source | {
+            "name": name,
+            "parameters": _mapping(source.get("parameters")),
+            "typeVersion": _number(source.get("typeVersion"), 1),
+            "position": _position(source.get("position")),
+            "maxTries": int(_number(source.get("maxTries"), 3)),
+            "waitBetweenTries": int(_number(source.get("waitBetweenTries"), 1000)),
+        }
+    connections: dict[str, dict[str, list[list[dict[str, Any]]]]] = {}
+    for name, kinds in _mapping(document.get("connections")).items():
+        for kind, outputs in _mapping(kinds).items():
+            connections.setdefault(str(name), {})[str(kind)] = [
+                [
+                    link | {"index": int(_number(link.get("index"), 0))}
+                    for link in _list(found)
+                    if isinstance(link, dict) and isinstance(link.get("node"), str)
+                ]
+                for found in _list(outputs)
+            ]
+    return document | {
+        "name": str(document.get("name") or "")[:255],
+        "nodes": list(nodes.values()),
+        "connections": connections,
+        "settings": _mapping(document.get("settings")),
+        "pinData": _mapping(document.get("pinData")),
+    }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any, otherwise: float) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return otherwise
+    return found if abs(found) < 1e9 else otherwise
+
+
+def _position(value: Any) -> list[float]:
+    return [_number(each, 0) for each in value] if isinstance(value, list) and len(value) == 2 else []
 
 
 def kind_of(source: dict[str, Any]) -> str:

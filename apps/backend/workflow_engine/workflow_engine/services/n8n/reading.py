@@ -49,8 +49,6 @@ class Made:
     parameters: Parameters
     before: tuple[Extra, ...] = ()
     """In front of it, one after the other: what leads to the node leads to the first of them."""
-    after: tuple[Extra, ...] = ()
-    """Behind it: what follows the node follows the last of them."""
     beside: tuple[Extra, ...] = ()
     """Further starts, with the same nodes behind them."""
     parts: tuple[tuple[str, Extra], ...] = ()
@@ -77,7 +75,6 @@ class Taken:
         self,
         source: dict[str, Any],
         bound: Callable[[str], list[dict[str, Any]]] = lambda kind: [],
-        owner: Callable[[str], list[str]] = lambda kind: [],
     ) -> None:
         self.source = source
         self.given: Parameters = dict(source.get("parameters") or {})
@@ -85,7 +82,6 @@ class Taken:
         self.name = str(source.get("name") or "")
         self.bound = bound
         """Nodes that are bound to it, by kind of connection, e.g. `ai_outputParser`."""
-        self.owner = owner
         self.asked: set[str] = set(IGNORED)
         self.problems: list[Problem] = []
         self.remarks: list[tuple[str, str]] = []
@@ -112,11 +108,6 @@ class Taken:
     def value(self, name: str, default: Any = "") -> Any:
         """A parameter with its expressions in ours."""
         return self.expression(plain(self.get(name, default)))
-
-    def optional(self, name: str) -> Any:
-        """The same; None when it is not set."""
-        found = self.value(name, None)
-        return None if found in ("", [], {}) else found
 
     def remark(self, field: str, message: str) -> None:
         self.remarks.append((field, message))
