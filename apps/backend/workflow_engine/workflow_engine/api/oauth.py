@@ -9,16 +9,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from workflow_engine.api.rest.routes import incoming
 from workflow_engine.core.logging import get_logger
 from workflow_engine.proto import integration_pb2 as it
+from workflow_engine.services.access.callers import STRANGER, act_for
+from workflow_engine.services.access.door import Door
 from workflow_engine.services.calls import check
-from workflow_engine.services.errors import known
+from workflow_engine.services.errors import ServiceError, known
+from workflow_engine.services.rpcs import RPCS
 
 if TYPE_CHECKING:
     from workflow_engine.services.integration_service import IntegrationService
 
 log = get_logger(__name__)
 PATH = "/oauth/callback"
+RPC = RPCS["/engine.v1.IntegrationService/CompleteOAuth"]
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -38,8 +43,10 @@ _HEADERS = {
 }
 
 
-def routes(service: IntegrationService) -> list[BaseRoute]:
-    """The callback. Whoever comes proves by the state that they were sent there; no key is asked for."""
+def routes(service: IntegrationService, door: Door) -> list[BaseRoute]:
+    """The callback. Whoever comes proves by the state that they were sent there, and by their session that it was they
+    who began.
+    """
 
     async def callback(request: Request) -> Response:
         asked = request.query_params
@@ -47,6 +54,12 @@ def routes(service: IntegrationService) -> list[BaseRoute]:
             why = f"{error[:200]}: {asked.get('error_description', '')[:500]}".rstrip(": ")
             return _page(400, "Access was not granted", f"The provider says: {why}")
         completing = it.CompleteOAuthRequest(state=asked.get("state", ""), code=asked.get("code", ""))
+        came = incoming(request)
+        try:
+            caller = await door.recognise(RPC, came)
+        except ServiceError:
+            caller = STRANGER
+        act_for(caller, came)
         try:
             check(completing)
             done = await service.CompleteOAuth(completing, None)

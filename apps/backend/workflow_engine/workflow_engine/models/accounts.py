@@ -17,7 +17,7 @@ from workflow_engine.models.account import ApiKey, AuditEvent, Project, ProjectM
 from workflow_engine.models.credential import Credential
 from workflow_engine.models.execution import WorkflowExecution
 from workflow_engine.models.task import Task, TaskAssignee
-from workflow_engine.models.trigger import Trigger
+from workflow_engine.models.trigger import Trigger, TriggerEvent
 from workflow_engine.models.workflow import Workflow
 
 Columns = dict[str, Any]
@@ -29,6 +29,8 @@ OWNERS: dict[str, tuple[Select[Any], Any]] = {
     "task": (select(WorkflowExecution.user_id).join(Task, Task.execution_pk == WorkflowExecution.pk), Task.id),
 }
 """How to ask who owns a thing, and the column of its id."""
+NOBODY = "?"
+"""The owner of what is left of a thing when nobody can tell any more whose it was; no user or project is called so."""
 
 
 class Taken(Exception):
@@ -48,6 +50,14 @@ def owner(connection: Connection, kind: str, id: str) -> str | None:
     """Who owns a thing, such as a workflow or the execution of a task; None when there is no such thing."""
     query, column = OWNERS[kind]
     found: str | None = connection.execute(query.where(column == id)).scalar()
+    if found is None and kind == "trigger":
+        # What came to a trigger outlives it, and is theirs whose executions it started.
+        left = select(TriggerEvent.pk).where(TriggerEvent.trigger_id == id).limit(1)
+        if connection.execute(left).first() is not None:
+            started = select(WorkflowExecution.user_id).join(
+                TriggerEvent, TriggerEvent.execution_id == WorkflowExecution.id
+            )
+            found = connection.execute(started.where(TriggerEvent.trigger_id == id).limit(1)).scalar() or NOBODY
     return found
 
 

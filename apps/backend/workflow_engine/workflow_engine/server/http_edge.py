@@ -53,7 +53,7 @@ def _routes(front: Front, stack: AsyncExitStack) -> list[BaseRoute]:
     forms = FormPages(front.triggers, front.runtime, there.blobs, Signer("form files", *keys))
     chats = ChatPages(front.triggers, front.runtime, there.definitions, front.desk, Signer("chat replies", *keys))
     return [
-        *oauth.routes(front.integrations),
+        *oauth.routes(front.integrations, front.door),
         *Gateway(front.calls, front.servicers, front.door, settings, there.clock).routes(),
         *openapi.routes(),
         *agents.routes(),

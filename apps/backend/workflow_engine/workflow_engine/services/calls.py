@@ -70,7 +70,10 @@ class Calls:
             entry.caller = await self._door.recognise(rpc, incoming)
             await self._prepare(entry.caller, incoming, rpc, request)
             await entry.done(None)
+            pulse = self._door.pulse
             async for response in behaviour(request, context):
+                if pulse != (pulse := self._door.pulse):
+                    await self._still(incoming, rpc, request)
                 yield response
         except Exception as error:
             refusal = _refusal(rpc, incoming, error)
@@ -82,6 +85,12 @@ class Calls:
         act_for(caller, incoming)
         check(request)
         self._scope.fill(caller, rpc, request)
+        await self._scope.check(caller, rpc, request)
+
+    async def _still(self, incoming: Incoming, rpc: Rpc, request: Message) -> None:
+        """Raises ServiceError when whoever began a stream may not see the rest: a key that was revoked shows nothing."""
+        caller = await self._door.recognise(rpc, incoming)
+        self._door.permit(caller, rpc, incoming)
         await self._scope.check(caller, rpc, request)
 
 

@@ -18,6 +18,8 @@ from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import failure_of, prepared
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.proto import ai_system_pb2 as ai
+from workflow_engine.proto import workflow_service_pb2 as ws
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.assistance import Services, model_for, refusal, usage_to_proto
 from workflow_engine.services.assistant import INSTRUCTIONS, assistant_tools
 from workflow_engine.services.authoring.author import LIMITS, patiently
@@ -107,6 +109,9 @@ class Chat:
                 "workflow_id: the conversation is with somebody else; begin another one",
                 violations=[("workflow_id", "is not the one that the conversation began with")],
             )
+        if found.workflow_id:
+            # They may have talked to it as a member of a project that they have left since.
+            await self.backend.scope.check_message(current(), ws.GetWorkflowRequest(workflow_id=found.workflow_id))
         return id, found.workflow_id, [turn for each in found.exchanges for turn in _turns(each)]
 
     async def _with_assistant(self, request: ai.ChatWithAgentRequest, history: list[Turn]) -> Conversation:

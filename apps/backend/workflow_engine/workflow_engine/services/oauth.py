@@ -5,7 +5,8 @@
 
 The redirect address is usually ours, `PUBLIC_URL/oauth/callback`, which calls CompleteOAuth itself. The state is
 beyond guessing, works once, and ends after ten minutes; the code is of no use without the PKCE verifier, which never
-leaves the server.
+leaves the server. Only who began a grant completes it: a link that somebody else sends would otherwise connect the
+account of whoever follows it to the sender's credential.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.runtime import oauth
 from workflow_engine.runtime.vault import Vault
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.credentials import checked, credential_to_proto, no_credential, row_of
 from workflow_engine.services.errors import ServiceError
@@ -59,7 +61,7 @@ class OAuth:
         state, verifier = oauth.new_state(), oauth.new_verifier()
         now = self.backend.clock.now_ms()
         try:
-            sealed = self.vault.seal_verifier(_digest(state), verifier)
+            sealed = self.vault.seal_verifier(_digest(state), f"{verifier} {current().user_id}")
             grant = {
                 "state_digest": _digest(state),
                 "credential_id": row.id,
@@ -91,7 +93,15 @@ class OAuth:
         row = await row_of(self.backend.store, grant.credential_id)
         client = self._client(row)
         try:
-            verifier = self.vault.verifier(Sealed(grant.key_id, grant.wrapped_key, grant.verifier), digest)
+            kept = self.vault.verifier(Sealed(grant.key_id, grant.wrapped_key, grant.verifier), digest)
+            # A server of the release before has kept the verifier alone.
+            verifier, is_told, by = kept.partition(" ")
+            if is_told and by != current().user_id:
+                raise ServiceError(
+                    "OAUTH_STATE_UNKNOWN",
+                    "this is not who began the grant: sign in to this server in this browser, and begin it there; if "
+                    "somebody sent you here, nothing of yours was connected",
+                )
             tokens = await oauth.exchange(
                 self.http, client, code=request.code, redirect_uri=grant.redirect_uri, verifier=verifier
             )

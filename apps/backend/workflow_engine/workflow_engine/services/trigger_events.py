@@ -12,6 +12,7 @@ from workflow_engine.nodes.trigger.base import ScheduleTrigger
 from workflow_engine.nodes.trigger.times import tick_item
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.services import wire
+from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.errors import ServiceError
 from workflow_engine.services.paging import Page, token
@@ -108,6 +109,11 @@ class TriggerEvents:
         row = await asyncio.to_thread(stored.event, self.backend.store, int(number)) if known else None
         if row is None:
             raise _no_event(request.event_id, "there is no such event")
+        try:
+            # The request names the trigger by its event only.
+            await self.backend.scope.check_message(current(), it.GetTriggerRequest(trigger_id=row.trigger_id))
+        except ServiceError:
+            raise _no_event(request.event_id, "there is no such event") from None
         trigger = await self._registered(row.trigger_id)
         try:
             items = await self.backend.triggers.deliveries.payload(row)

@@ -144,6 +144,7 @@ class Triggers:
         given = request.trigger
         parameters: dict[str, Any] = {}
         if given.id:
+            await self.backend.scope.check_message(current(), it.GetTriggerRequest(trigger_id=given.id))
             row = await self._row(given.id)
             kind, timezone = self._kind(row.type, row.type_version), row.timezone
             if not given.HasField("parameters"):

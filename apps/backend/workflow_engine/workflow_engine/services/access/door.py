@@ -72,6 +72,11 @@ class Door:
                 return STRANGER
             raise
 
+    @property
+    def pulse(self) -> tuple[int, int]:
+        """Another one when somebody who was let in a while ago has to be looked at again."""
+        return self._changes, self._clock.now_ms() // REMEMBERED
+
     def admit(self, caller: Caller, rpc: Rpc, incoming: Incoming) -> None:
         """Raises ServiceError when a caller may not call this, or not now."""
         if caller is LOCAL:
@@ -80,6 +85,12 @@ class Door:
             raise ServiceError(
                 "RATE_LIMITED", f"too many calls; try again in {wait:.1f} s", retry_after=max(wait, 0.001)
             )
+        self.permit(caller, rpc, incoming)
+
+    def permit(self, caller: Caller, rpc: Rpc, incoming: Incoming) -> None:
+        """Raises ServiceError when a caller may not call this."""
+        if caller is LOCAL:
+            return
         if rpc.permission == options_pb2.PERMISSION_PUBLIC:
             return
         if not caller.is_known:
