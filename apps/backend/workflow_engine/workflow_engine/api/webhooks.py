@@ -47,6 +47,12 @@ log = get_logger(__name__)
 NEVER_STORED = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 PAUSED_RETRY = 60
 """Seconds after which a caller may try a paused webhook again."""
+NEVER_ANSWERED = frozenset(
+    {"set-cookie", "clear-site-data", "service-worker-allowed", "strict-transport-security", "x-content-type-options"}
+)
+"""Headers that speak for all of our origin, the editor included; a workflow's author has no say in that."""
+SANDBOX = "sandbox allow-forms allow-scripts allow-popups allow-modals allow-downloads"
+"""What a workflow's pages may: run, but as pages of nobody, so that they can not use their reader's session."""
 _LET_IN = Verified()
 KEPT_BUCKETS = 10_000
 """Rates that are remembered."""
@@ -103,6 +109,7 @@ class _Door:
         except Exception:
             log.exception("webhook_failed", path=scope["path"])
             response = problem(500, "the server has made a mistake; its log says which, under webhook_failed")
+        response.raw_headers.append((b"x-content-type-options", b"nosniff"))
         await response(scope, receive, send)
 
 
@@ -311,7 +318,7 @@ class Webhooks:
 
     async def _items(self, target: Target, items: Items, said: dict[str, Json]) -> Response:
         """A result as HTTP says it; `said` is what a flow.respond said about status and headers."""
-        status, headers = int(said.get("status", 200)), {str(k): str(v) for k, v in said.get("headers", {}).items()}
+        status, headers = int(said.get("status", 200)), _harmless(said.get("headers", {}))
         if target.parameters.answer == "none" or status in (204, 304):
             return Response(status_code=status, headers=headers)
         if target.parameters.answer == "file":
@@ -321,13 +328,22 @@ class Webhooks:
             if ref.file_name:
                 headers.setdefault("content-disposition", f"inline; filename*=UTF-8''{quote(ref.file_name)}")
             headers.setdefault("content-length", str(ref.size))
-            # A file that somebody sent must not run as a page of ours.
-            headers.setdefault("content-security-policy", "sandbox")
-            headers.setdefault("x-content-type-options", "nosniff")
+            if "content-type" not in headers:
+                # Whoever sent the file has said what it is; it must not run at all.
+                headers["content-security-policy"] = "sandbox"
             return StreamingResponse(self._blobs.read(ref), status, headers, media_type=ref.media_type)
         records = [item.json for item in items]
         body = json.dumps(records[0] if len(records) == 1 else records)
         return Response(body, status, headers, media_type=None if "content-type" in headers else "application/json")
+
+
+def _harmless(said: Mapping[str, Json]) -> dict[str, str]:
+    """The headers that a workflow asks for, as far as they concern its own answer; it can not act as the editor."""
+    headers = {name: str(value) for each, value in said.items() if (name := str(each).lower()) not in NEVER_ANSWERED}
+    own = headers.get("content-security-policy", "")
+    # A browser keeps to each of the policies.
+    headers["content-security-policy"] = f"{SANDBOX}, {own}" if own else SANDBOX
+    return headers
 
 
 def _production(trigger: Registered, deliveries: Deliveries) -> Target:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jmespath
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -22,6 +21,8 @@ from workflow_engine.engine.events import ExecutionEnded, NodeSucceeded, NodeSus
 from workflow_engine.engine.items import Item
 from workflow_engine.engine.tasks import Task
 from workflow_engine.models.store import StoreUnavailable
+from workflow_engine.nodes.action.transform import search
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.nodes.trigger.chat import PREFIX, ChatTriggerParameters
 from workflow_engine.runtime.contract import Runtime, RuntimeFailure
 from workflow_engine.runtime.definitions import Definitions
@@ -169,11 +170,19 @@ class ChatPages:
 
 
 def _reply(chat: ChatTriggerParameters, item: Item) -> dict[str, Any]:
-    found = jmespath.search(chat.reply, item.json) if chat.reply else None
+    found = _found(chat.reply, item) if chat.reply else None
     if found is None:
         found = next((item.json[name] for name in USUAL if isinstance(item.json.get(name), str)), item.json)
     text = found if isinstance(found, str) else f"```json\n{json.dumps(found).decode()}\n```"
     return {"event": "reply", "text": text, "html": str(to_html(text))}
+
+
+def _found(query: str, item: Item) -> Any:
+    try:
+        return search(query, item.json)
+    except NodeFailure as failed:
+        log.warning("chat_reply_not_found", query=query, why=failed.failure.message)
+        return None
 
 
 async def _lines(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

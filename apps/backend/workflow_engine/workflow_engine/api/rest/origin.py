@@ -25,8 +25,10 @@ class Origins:
         self._public = urlsplit(settings.public_url)
         self._hosts = {"localhost", settings.http_host.lower(), (self._public.hostname or "").lower()} - {""}
 
-    def check(self, request: Request, *, is_open: bool) -> None:
-        """Raises ServiceError for a page that may not call. `is_open` is a server without users."""
+    def check(self, request: Request, *, is_open: bool, acts: bool = False) -> None:
+        """Raises ServiceError for a page that may not call. `is_open` is a server without users; `acts` is said of what
+        does something although it is only asked for.
+        """
         host = request.headers.get("host", "").lower()
         if is_open and not self._is_protected and not self._is_ours(urlsplit(f"//{host}").hostname or ""):
             raise ServiceError(
@@ -35,7 +37,11 @@ class Origins:
                 "set PUBLIC_URL to the address that people use",
             )
         origin = request.headers.get("origin", "").lower()
-        if request.method in SAFE or not origin or origin in self._named:
+        if origin in self._named:
+            return
+        if acts and request.headers.get("sec-fetch-site") == "cross-site":
+            raise ServiceError("ORIGIN_REFUSED", "pages of other sites may not call this; CORS_ORIGINS names those that may")
+        if request.method in SAFE or not origin:
             return
         ours = {f"{request.url.scheme}://{host}", f"{self._public.scheme}://{self._public.netloc}".lower()}
         if origin not in ours:

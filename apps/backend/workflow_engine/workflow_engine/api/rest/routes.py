@@ -19,7 +19,7 @@ from workflow_engine.api.rest.origin import SAFE, Origins
 from workflow_engine.api.rest.transcode import to_json, to_message
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.config import Settings
-from workflow_engine.services.access.callers import Incoming
+from workflow_engine.services.access.callers import OPERATE, Incoming
 from workflow_engine.services.access.door import Door
 from workflow_engine.services.calls import Calls, Refused
 from workflow_engine.services.errors import ServiceError
@@ -48,7 +48,8 @@ class Gateway:
     async def _serve(self, binding: Binding, request: Request) -> Response:
         context = HttpContext()
         try:
-            self._origins.check(request, is_open=not await self._door.is_required())
+            acts = binding.rpc.permission == OPERATE
+            self._origins.check(request, is_open=not await self._door.is_required(), acts=acts)
             message = await self._message(binding, request)
             if binding.rpc.is_stream:
                 return await self._stream(binding, request, message)

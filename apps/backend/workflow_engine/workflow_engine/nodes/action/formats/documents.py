@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
-from xml.parsers.expat import ExpatError
 
 import xmltodict
 import yaml
@@ -15,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from workflow_engine.nodes.action.formats.plain import Plain, invalid
 from workflow_engine.nodes.spec import Json, NodeFailure, Parameters
-from workflow_engine.utils import json
+from workflow_engine.utils import json, xml
 
 
 class JsonFormat(Parameters):
@@ -181,10 +180,9 @@ def read_yaml(data: bytes) -> Json:
 
 
 def read_xml(data: bytes) -> Json:
-    # Entities stay off: with them a small file becomes a large one, or reads others.
     try:
-        return Plain("XML").value(xmltodict.parse(data, disable_entities=True))
-    except (ExpatError, ValueError) as error:
+        return Plain("XML").value(xml.parsed(data))
+    except ValueError as error:
         raise invalid("XML", str(error)) from None
 
 

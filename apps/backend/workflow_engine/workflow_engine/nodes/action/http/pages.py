@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from workflow_engine.nodes.action.http.answer import Answer
 from workflow_engine.nodes.action.http.text import text
+from workflow_engine.nodes.action.transform import search
 from workflow_engine.nodes.spec import Json, NodeFailure, Parameters
 
 
@@ -142,9 +143,10 @@ def following(pages: Pages, step: Step, answer: Answer, count: int | None) -> St
 def found(path: str, body: Json) -> Json:
     """What `path` leads to; None when it leads nowhere. Raises NodeFailure."""
     try:
-        return jmespath.search(path, body)
-    except JMESPathError as error:
-        raise NodeFailure("PAGINATION_FAILED", f"{path!r} can not be applied to the answer: {error}") from None
+        return search(path, body)
+    except NodeFailure as failed:
+        why = failed.failure.message
+        raise NodeFailure("PAGINATION_FAILED", f"{path!r} can not be applied to the answer: {why}") from None
 
 
 def _counted(count: int | None, mode: str) -> int:
