@@ -12,24 +12,24 @@ import aiohttp
 import pytest
 
 from tests.access import PASSWORD, Person, code_of, people
-from tests.ai.model_server import ModelServer, Say
+from tests.ai.model_server import Say, model_server
 from tests.api.test_webhooks import Hooks, hooking
 from tests.authorization_server import authority
-from tests.clock import ManualClock
+from tests.engine.rig import workflow
 from tests.serving import Client, serving
 from tests.test_trigger_service import HOURLY, drawing
+from workflow_engine.nodes.openapi import document as openapi
+from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.proto import access_pb2 as ac
 from workflow_engine.proto import ai_system_pb2 as ai
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
-from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.proto import workflow_service_pb2_grpc as stubs
 from workflow_engine.utils.structs import to_struct
 
 WORKER = [ac.ROLE_EDITOR, ac.ROLE_OPERATOR]
 KEY = "k" * 40
-pytest_plugins = ("tests.ai.conftest",)
 
 
 @pytest.fixture
@@ -46,8 +46,6 @@ async def hooks(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Hooks]:
 
 async def published(client: Client, who: Person, drawn: dict[str, Any], owner: str = "") -> str:
     """A published workflow of somebody; its id."""
-    from tests.engine.rig import workflow
-
     request = ws.CreateWorkflowRequest(name="Theirs", workflow=workflow({**drawn, "id": ""}), user_id=owner)
     made = (await client.stub.CreateWorkflow(request, metadata=who.metadata)).workflow
     await client.stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=made.id), metadata=who.metadata)
@@ -62,7 +60,9 @@ class TestTheThingsOfOthers:
         ada, eve = found["ada"], found["eve"]
         triggers: Any = stubs.TriggerServiceStub(client.channel)
         id = await published(client, ada, drawing(**HOURLY))
-        [trigger] = (await triggers.ListTriggers(it.ListTriggersRequest(workflow_id=id), metadata=ada.metadata)).triggers
+        [trigger] = (
+            await triggers.ListTriggers(it.ListTriggersRequest(workflow_id=id), metadata=ada.metadata)
+        ).triggers
         fire = it.FireTriggerRequest(trigger_id=trigger.id)
         event = (await triggers.FireTrigger(fire, metadata=ada.metadata)).event
 
@@ -80,18 +80,24 @@ class TestTheThingsOfOthers:
         ada, eve = found["ada"], found["eve"]
         triggers: Any = stubs.TriggerServiceStub(client.channel)
         id = await published(client, ada, drawing(**HOURLY))
-        [trigger] = (await triggers.ListTriggers(it.ListTriggersRequest(workflow_id=id), metadata=ada.metadata)).triggers
+        [trigger] = (
+            await triggers.ListTriggers(it.ListTriggersRequest(workflow_id=id), metadata=ada.metadata)
+        ).triggers
         await triggers.FireTrigger(it.FireTriggerRequest(trigger_id=trigger.id), metadata=ada.metadata)
         await client.stub.UnpublishWorkflow(ws.UnpublishWorkflowRequest(workflow_id=id), metadata=ada.metadata)
 
         events = it.ListTriggerEventsRequest(trigger_id=trigger.id)
         assert await code_of(triggers.ListTriggerEvents(events, metadata=eve.metadata)) == "NOT_FOUND"
+        assert len((await triggers.ListTriggerEvents(events, metadata=ada.metadata)).events) == 1
 
     async def test_a_conversation_ends_with_the_project_that_its_agent_is_of(
-        self, models: ModelServer, sqlite_url: str, tmp_path: Path
+        self, sqlite_url: str, tmp_path: Path
     ) -> None:
-        models.plays(Say("Hello."), Say("The secret is 42."))
-        async with serving(sqlite_url, tmp_path, secret_key=KEY, **models.settings()) as client:
+        async with (
+            model_server() as models,
+            serving(sqlite_url, tmp_path, secret_key=KEY, **models.settings()) as client,
+        ):
+            models.plays(Say("Hello."), Say("The secret is 42."))
             found = await people(client, eve=WORKER)
             root, eve = found["root"], found["eve"]
             admin: Any = stubs.AdminServiceStub(client.channel)
@@ -143,23 +149,27 @@ class TestAfterTheKeyIsGone:
             pass
         auth: Any = stubs.AuthServiceStub(client.channel)
         await auth.RevokeApiKey(ac.RevokeApiKeyRequest(key_id=key), metadata=root.metadata)
-        await client.stub.SignalExecution(ex.SignalExecutionRequest(execution_id=run, name="go"), metadata=root.metadata)
+        await client.stub.SignalExecution(
+            ex.SignalExecutionRequest(execution_id=run, name="go"), metadata=root.metadata
+        )
         async with asyncio.timeout(10):
             assert await code_of(stream.read()) == "UNAUTHENTICATED"
 
     async def test_nor_do_server_sent_events(self, client: Client) -> None:
         root, eve, key, run = await self.begun(client)
-        async with aiohttp.ClientSession(headers=eve.headers) as http:
-            async with http.get(f"{client.http}/v1/executions/{run}/events") as response:
-                assert response.status == 200
-                while b"SUSPENDED" not in await response.content.readline():
-                    pass
-                auth: Any = stubs.AuthServiceStub(client.channel)
-                await auth.RevokeApiKey(ac.RevokeApiKeyRequest(key_id=key), metadata=root.metadata)
-                signal = ex.SignalExecutionRequest(execution_id=run, name="go")
-                await client.stub.SignalExecution(signal, metadata=root.metadata)
-                async with asyncio.timeout(10):
-                    rest = await response.text()
+        async with (
+            aiohttp.ClientSession(headers=eve.headers) as http,
+            http.get(f"{client.http}/v1/executions/{run}/events") as response,
+        ):
+            assert response.status == 200
+            while b"SUSPENDED" not in await response.content.readline():
+                pass
+            auth: Any = stubs.AuthServiceStub(client.channel)
+            await auth.RevokeApiKey(ac.RevokeApiKeyRequest(key_id=key), metadata=root.metadata)
+            signal = ex.SignalExecutionRequest(execution_id=run, name="go")
+            await client.stub.SignalExecution(signal, metadata=root.metadata)
+            async with asyncio.timeout(10):
+                rest = await response.text()
         assert "event: error" in rest
         assert "42" not in rest
 
@@ -282,10 +292,33 @@ class TestOneRequestAgainstTheServer:
     async def test_a_query_that_doubles(self, client: Client) -> None:
         doubling = "|".join(["[@,@]"] * 30) + "|to_string(@)"
         chat = {"path": "c", "reply": doubling}
-        workflow = await client.create({"nodes": [{"id": "in", "type": "trigger.chat", "parameters": chat}], "connections": []})
+        workflow = await client.create(
+            {"nodes": [{"id": "in", "type": "trigger.chat", "parameters": chat}], "connections": []}
+        )
         await client.stub.PublishWorkflow(ws.PublishWorkflowRequest(workflow_id=workflow.id))
-        async with aiohttp.ClientSession() as http, asyncio.timeout(10):
-            async with http.post(f"{client.http}/chat/c", json={"message": "hi"}) as response:
-                events = json.loads(await response.text())["events"]
+        async with (
+            asyncio.timeout(10),
+            aiohttp.ClientSession() as http,
+            http.post(f"{client.http}/chat/c", json={"message": "hi"}) as response,
+        ):
+            events = json.loads(await response.text())["events"]
         assert [each["event"] for each in events] == ["started", "reply", "done"]
         assert len(events[1]["text"]) < 1_000
+
+    async def test_an_openapi_document_that_unfolds(self) -> None:
+        lines = ["openapi: 3.0.0", "paths: {/x: {get: {}}}", "x-a0: &a0 {type: object}"]
+        lines += [f"x-a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 20)]
+        with pytest.raises(NodeFailure, match="too many values"):
+            openapi.parse("\n".join(lines).encode())
+
+
+async def test_a_page_of_another_site_does_not_begin_to_listen(client: Client) -> None:
+    """It is only asked for, so a browser sends it without a question; and yet the test URL is open from then on."""
+    hook = {"id": "hook", "type": "trigger.webhook", "parameters": {"path": "w"}}
+    workflow = await client.create({"nodes": [hook], "connections": []})
+    url = f"{client.http}/v1/workflows/{workflow.id}/triggers/hook/listen"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(url, headers={"Sec-Fetch-Site": "cross-site"}) as response:
+            assert response.status == 403
+        async with http.get(url, headers={"Sec-Fetch-Site": "same-origin"}) as response:
+            assert response.status == 200

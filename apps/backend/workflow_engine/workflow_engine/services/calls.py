@@ -88,7 +88,7 @@ class Calls:
         await self._scope.check(caller, rpc, request)
 
     async def _still(self, incoming: Incoming, rpc: Rpc, request: Message) -> None:
-        """Raises ServiceError when whoever began a stream may not see the rest: a key that was revoked shows nothing."""
+        """Raises ServiceError when whoever began a stream may not see the rest, with a revoked key for example."""
         caller = await self._door.recognise(rpc, incoming)
         self._door.permit(caller, rpc, incoming)
         await self._scope.check(caller, rpc, request)

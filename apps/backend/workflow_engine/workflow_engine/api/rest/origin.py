@@ -40,7 +40,9 @@ class Origins:
         if origin in self._named:
             return
         if acts and request.headers.get("sec-fetch-site") == "cross-site":
-            raise ServiceError("ORIGIN_REFUSED", "pages of other sites may not call this; CORS_ORIGINS names those that may")
+            raise ServiceError(
+                "ORIGIN_REFUSED", "pages of other sites may not call this; CORS_ORIGINS names those that may"
+            )
         if request.method in SAFE or not origin:
             return
         ours = {f"{request.url.scheme}://{host}", f"{self._public.scheme}://{self._public.netloc}".lower()}

@@ -13,12 +13,15 @@ from workflow_engine.engine.plan import closest
 from workflow_engine.nodes.schema import Schema
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.utils import json
+from workflow_engine.utils.yaml import load
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 READS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be repeated."""
 _ANNOTATIONS = frozenset({"example", "examples", "externalDocs", "xml", "discriminator", "deprecated"})
 MOST_REFERENCES = 64
+MOST_VALUES = 5_000_000
+"""Values in a document in YAML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +303,8 @@ def parse(data: bytes, source: str = "") -> Document:
 def _yaml(data: bytes) -> Any:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(data, Loader=loader)  # noqa: S506 - both are safe loaders
+        return load(data, MOST_VALUES)
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
 
