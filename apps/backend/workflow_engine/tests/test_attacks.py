@@ -15,6 +15,7 @@ from tests.access import PASSWORD, Person, code_of, people
 from tests.ai.model_server import Say, model_server
 from tests.api.test_webhooks import Hooks, hooking
 from tests.authorization_server import authority
+from tests.clock import ManualClock
 from tests.engine.rig import workflow
 from tests.serving import Client, serving
 from tests.test_trigger_service import HOURLY, drawing
@@ -172,6 +173,42 @@ class TestAfterTheKeyIsGone:
                 rest = await response.text()
         assert "event: error" in rest
         assert "42" not in rest
+
+
+class TestGuessing:
+    async def test_keys_are_not_guessed_faster_than_calls_may_come(self, sqlite_url: str, tmp_path: Path) -> None:
+        async with serving(sqlite_url, tmp_path, clock=ManualClock(), rate_limit=10) as client:
+            await people(client)
+            listing = ws.ListWorkflowsRequest()
+            codes = [
+                await code_of(client.stub.ListWorkflows(listing, metadata=(("x-api-key", f"wfe_{number}"),)))
+                for number in range(110)
+            ]
+            assert set(codes[:90]) == {"UNAUTHENTICATED"}
+            assert codes[-1] == "RESOURCE_EXHAUSTED"
+
+    async def test_whoever_tries_on_and_on_does_not_fill_the_audit_log(self, sqlite_url: str, tmp_path: Path) -> None:
+        async with serving(sqlite_url, tmp_path, clock=ManualClock()) as client:
+            root = (await people(client))["root"]
+            auth: Any = stubs.AuthServiceStub(client.channel)
+            for _ in range(30):
+                await code_of(auth.SignIn(ac.SignInRequest(email="eve@example.com", password="wrong")))
+            admin: Any = stubs.AdminServiceStub(client.channel)
+            listing = ac.ListAuditEventsRequest(action="SignIn", limit=100)
+            events = (await admin.ListAuditEvents(listing, metadata=root.metadata)).events
+            assert len([each for each in events if each.who == "eve@example.com"]) == 10
+
+    async def test_an_ipv6_network_is_one_place(self, sqlite_url: str, tmp_path: Path) -> None:
+        settings = {"clock": ManualClock(), "trusted_proxies": ["127.0.0.1"]}
+        async with serving(sqlite_url, tmp_path, **settings) as client, aiohttp.ClientSession() as http:
+            await people(client)
+            statuses = []
+            for number in range(11):
+                said = {"X-Forwarded-For": f"2001:db8::{number:x}"}
+                tried = {"email": "root@example.com", "password": "wrong"}
+                async with http.post(f"{client.http}/v1/auth/sign-in", json=tried, headers=said) as response:
+                    statuses.append(response.status)
+            assert statuses == [401] * 10 + [429]
 
 
 class TestGrantsOfAccess:

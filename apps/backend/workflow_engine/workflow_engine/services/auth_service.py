@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -40,8 +41,9 @@ class AuthService(workflow_service_pb2_grpc.AuthServiceServicer):
 
     async def SignIn(self, request: ac.SignInRequest, context: Any) -> ac.SignInResponse:
         email, address = request.email.lower(), incoming().address
-        here = f"{address} {email}"
-        for bucket, key in ((self._here, here), (self._address, address), (self._email, email)):
+        network = _network(address)
+        here = f"{network} {email}"
+        for bucket, key in ((self._here, here), (self._address, network), (self._email, email)):
             if wait := bucket.wait(key):
                 raise ServiceError(
                     "TOO_MANY_ATTEMPTS", f"too many attempts; try again in {wait:.0f} s", retry_after=wait
@@ -209,6 +211,17 @@ class AuthService(workflow_service_pb2_grpc.AuthServiceServicer):
         if user is None:
             raise no_user(caller.user_id)
         return user
+
+
+def _network(address: str) -> str:
+    """What one subscriber has: an IPv4 address, or the 2**64 of an IPv6 network."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def no_user(id: str) -> ServiceError:

@@ -67,7 +67,9 @@ class Entry:
 
     async def refused(self, code: str, reason: str) -> None:
         pk = self._witnessed()
-        # Strangers could fill the disk; of them only those are recorded who try to sign in, which is slow.
+        # Strangers could fill the disk; of them only those are recorded who try to sign in, while that is slow.
+        if not self.caller.is_known and code == "RESOURCE_EXHAUSTED":
+            return
         if self._is_recorded() or (self.caller.is_known and code in FORBIDDEN):
             await self._store_row(self._row(_ids(self._request), code, reason), pk)
 

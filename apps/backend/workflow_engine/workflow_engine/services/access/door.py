@@ -24,6 +24,8 @@ log = get_logger(__name__)
 REMEMBERED = 5_000
 """Milliseconds for which a key is known without asking the database: as long may a change take that nobody tells of."""
 MOST = 10_000
+GUESSES = 100
+"""Keys that we look up at once for one address, however low the rate of calls is set."""
 MINUTE = 60_000
 ASK_AGAIN = 1_000
 """Milliseconds between looks whether a first user has come."""
@@ -41,6 +43,8 @@ class Door:
         self._seen: dict[str, int] = {}
         rate = settings.rate_limit
         self._calls = Buckets(clock, rate=rate, burst=rate * 2) if rate else None
+        # Whoever guesses keys makes us look each of them up.
+        self._lookups = Buckets(clock, rate=rate, burst=max(rate * 2, GUESSES)) if rate else None
 
     async def is_required(self) -> bool:
         """Whether there is anyone who could sign in. Once there was, this process lets in nobody else any more."""
@@ -82,9 +86,7 @@ class Door:
         if caller is LOCAL:
             return
         if self._calls is not None and (wait := self._calls.wait(caller.user_id or incoming.address)):
-            raise ServiceError(
-                "RATE_LIMITED", f"too many calls; try again in {wait:.1f} s", retry_after=max(wait, 0.001)
-            )
+            raise _too_many(wait)
         self.permit(caller, rpc, incoming)
 
     def permit(self, caller: Caller, rpc: Rpc, incoming: Incoming) -> None:
@@ -122,17 +124,19 @@ class Door:
         if not token:
             return STRANGER
         if token.startswith((tokens.KEY, tokens.SESSION)):
-            known = await self._look_up(token)
+            known = await self._look_up(token, incoming.address)
         elif self.issuer is not None and token.count(".") == 2:
             known = await self._external(token)
         else:
             raise _invalid()
         return await self._caller(known)
 
-    async def _look_up(self, token: str) -> Known:
+    async def _look_up(self, token: str, address: str) -> Known:
         now, digest = self._clock.now_ms(), tokens.digest(token)
         known, until = self._known.get(digest, (None, 0))
         if known is None or not now < until <= now + REMEMBERED:
+            if self._lookups is not None and (wait := self._lookups.wait(address)):
+                raise _too_many(wait)
             changes = self._changes
             known = await asyncio.to_thread(self._read, digest, token.startswith(tokens.KEY))
             if known is None:
@@ -196,6 +200,10 @@ class Door:
                 log.warning("not_noted", error=str(error))
 
         self._noting = asyncio.create_task(note())
+
+
+def _too_many(wait: float) -> ServiceError:
+    return ServiceError("RATE_LIMITED", f"too many calls; try again in {wait:.1f} s", retry_after=max(wait, 0.001))
 
 
 def _invalid() -> ServiceError:
