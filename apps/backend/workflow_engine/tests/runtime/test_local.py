@@ -24,7 +24,7 @@ from workflow_engine.engine.events import (
 from workflow_engine.engine.shape import Effect
 from workflow_engine.models.store import ExecutionFilter, Status, StoreUnavailable
 from workflow_engine.nodes.spec import Call, Node, Result, emit
-from workflow_engine.runtime import local
+from workflow_engine.runtime import live
 from workflow_engine.runtime.blobs import FolderBlobs
 from workflow_engine.runtime.contract import RuntimeFailure, Start
 from workflow_engine.runtime.definitions import Definitions
@@ -416,7 +416,7 @@ class TestLongRuns:
     async def test_a_long_run_comes_back_from_its_snapshot(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(local, "SNAPSHOT_EVENTS", 20)
+        monkeypatch.setattr(live, "SNAPSHOT_EVENTS", 20)
         drawing = {
             "nodes": [
                 {"id": "start", "type": "trigger.manual"},

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy.engine import make_url
 
 from tests.runtime.engine import World
 from tests.triggers.rig import Rig, rig
 from tests.triggers.test_schedules import drawing
-from workflow_engine.models.notices import Leadership
+from workflow_engine.models.notices import Leadership, Notices
 from workflow_engine.models.writes import Decision
 from workflow_engine.triggers.manager import Triggers
 
@@ -121,3 +122,17 @@ async def test_who_fails_to_take_the_lead_tries_again(postgres_url: str) -> None
     await asyncio.wait_for(leads.wait(), 20)
     await leadership.close()
     assert told == ["lead", "follow", "lead", "follow"]
+
+
+async def test_who_only_listens_finds_out_that_the_server_is_gone(postgres_url: str) -> None:
+    made: dict[str, str] = {}
+
+    class Listening(Notices):
+        async def _use(self, connection: psycopg.AsyncConnection) -> None:
+            made.update(connection.info.get_parameters())
+            await super()._use(connection)
+
+    listening = Listening(make_url(postgres_url), {})
+    await asyncio.wait_for(listening.open(), 20)
+    await listening.close()
+    assert made["keepalives_idle"] == "10"

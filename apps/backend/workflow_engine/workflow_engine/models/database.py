@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase
 
 SQLITE_PRAGMAS = (
@@ -32,7 +32,7 @@ POSTGRESQL_DEFAULTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""libpq parameters; the URL's own come first."""
+"""libpq parameters."""
 
 
 class Base(DeclarativeBase):
@@ -53,10 +53,16 @@ def connect(url: str, *, echo: bool = False) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
-    defaults = {name: value for name, value in POSTGRESQL_DEFAULTS.items() if name not in parsed.query}
-    engine = create_engine(parsed, echo=echo, connect_args=defaults, pool_pre_ping=True, pool_size=8, max_overflow=8)
+    engine = create_engine(
+        parsed, echo=echo, connect_args=libpq_defaults(parsed), pool_pre_ping=True, pool_size=8, max_overflow=8
+    )
     event.listen(engine, "connect", _set_up_postgresql)
     return engine
+
+
+def libpq_defaults(url: URL) -> dict[str, Any]:
+    """What a connection to PostgreSQL is made with, besides what `url` says itself."""
+    return {name: value for name, value in POSTGRESQL_DEFAULTS.items() if name not in url.query}
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from workflow_engine.core.logging import get_logger
+from workflow_engine.models.database import libpq_defaults
 
 log = get_logger(__name__)
 LONGEST_DELAY = 5.0
@@ -32,6 +33,8 @@ class _Watch:
 
     def __init__(self, url: URL) -> None:
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        # Who only listens would not notice for hours that the server's machine is gone.
+        self._defaults = libpq_defaults(url)
         self._running: asyncio.Task[None] | None = None
 
     def _start(self) -> None:
@@ -47,7 +50,8 @@ class _Watch:
         delay = 0.1
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                connected = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, **self._defaults)
+                async with connected as connection:
                     delay = 0.1
                     await self._use(connection)
             except (psycopg.Error, OSError) as error:

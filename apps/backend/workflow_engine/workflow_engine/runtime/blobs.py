@@ -61,6 +61,23 @@ def missing(ref: BinaryRef, hint: str) -> NodeFailure:
     return NodeFailure("BLOB_MISSING", f"the content of {called} ({ref.id}) is not in the blob store", hint=hint)
 
 
+async def fill(file: IO[bytes], data: bytes | AsyncIterator[bytes]) -> tuple[str, int]:
+    """Writes all of `data`, chunk by chunk; returns its SHA-256 in hexadecimal, and how many bytes there were."""
+    digest, size = hashlib.sha256(), 0
+
+    def take(chunk: bytes) -> None:
+        digest.update(chunk)
+        file.write(chunk)
+
+    if isinstance(data, bytes):
+        await asyncio.to_thread(take, data)
+        return digest.hexdigest(), len(data)
+    async for chunk in data:
+        await asyncio.to_thread(take, chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
+
+
 class FolderBlobs:
     """Implements `nodes.context.Blobs` on a folder, which is made when the first blob is written."""
 
@@ -74,21 +91,14 @@ class FolderBlobs:
         """Stores the bytes; they are on disk when this returns. An iterator is never held in memory as a
         whole.
         """
-        digest, size = hashlib.sha256(), 0
         file, temporary = await asyncio.to_thread(self._open)
         try:
-            if isinstance(data, bytes):
-                await asyncio.to_thread(_take, file, digest, data)
-                size = len(data)
-            else:
-                async for chunk in data:
-                    await asyncio.to_thread(_take, file, digest, chunk)
-                    size += len(chunk)
-            await asyncio.to_thread(self._keep, file, temporary, digest.hexdigest())
+            digest, size = await fill(file, data)
+            await asyncio.to_thread(self._keep, file, temporary, digest)
         finally:
             file.close()
             temporary.unlink(missing_ok=True)
-        return BinaryRef(PREFIX + digest.hexdigest(), size, media_type or "application/octet-stream", file_name)
+        return BinaryRef(PREFIX + digest, size, media_type or "application/octet-stream", file_name)
 
     async def read(self, ref: BinaryRef) -> AsyncIterator[bytes]:
         """The bytes in chunks of up to 1 MiB. Raises NodeFailure BLOB_MISSING when they are not there (any
@@ -160,11 +170,6 @@ def _written_between(folder: Path, start: int, end: int) -> list[str]:
                 if entry.is_file() and start * 1_000_000 <= entry.stat().st_mtime_ns < end * 1_000_000:
                     names.append(entry.name)
     return names
-
-
-def _take(file: IO[bytes], digest: hashlib._Hash, chunk: bytes) -> None:
-    digest.update(chunk)
-    file.write(chunk)
 
 
 def _sync_folder(folder: Path) -> None:

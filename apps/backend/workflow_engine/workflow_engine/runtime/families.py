@@ -64,6 +64,11 @@ def birth(
     return row, started
 
 
+def queue_up(row: ExecutionRow) -> None:
+    """It has not begun: it waits for its turn, or for whoever takes it up."""
+    row.status, row.started_at = Status.NEW, None
+
+
 def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: str, version: int) -> Start:
     """What a child, or an error workflow's execution, starts from."""
     return Start(
@@ -80,7 +85,12 @@ def child_start(parent: ExecutionRow, state: State, child: StartChild, digest: s
 
 
 def group_of(plan: Plan, workflow_id: str, input: Items) -> str:
-    """Whose limits an execution comes under. Raises RuntimeFailure when its input has no such key."""
+    """Whose limits an execution comes under; empty when there are none.
+
+    Raises RuntimeFailure when its input has no such key.
+    """
+    if not plan.limits:
+        return ""
     shown = [{"json": item.json, "binary": {}} for item in input]
     first = shown[0] if shown else {"json": {}, "binary": {}}
     scope = Scope(json=first["json"], item=first, items=shown, vars=plan.vars, workflow={"id": workflow_id})

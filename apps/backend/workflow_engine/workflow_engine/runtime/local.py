@@ -16,14 +16,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from workflow_engine.core import metrics, spans
-from workflow_engine.core.clock import Alarm, Clock
+from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine import machine, snapshot
@@ -39,24 +38,20 @@ from workflow_engine.engine.events import (
     StepSucceeded,
     encode,
 )
-from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Items, Json, Outputs
 from workflow_engine.engine.plan import Plan
 from workflow_engine.engine.shape import Effect
-from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Waiting, address, parse_address
+from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, Waiting, parse_address
 from workflow_engine.models.store import (
     Append,
     ExecutionRow,
     InsertExecution,
     OwnershipLost,
-    SaveTask,
-    Snapshot,
     Status,
     Store,
     StoreUnavailable,
     Write,
 )
-from workflow_engine.models.tasks import saving
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.nodes.perform import perform, run_now, storable
 from workflow_engine.nodes.spec import NodeFailure
@@ -71,20 +66,19 @@ from workflow_engine.runtime.families import (
     child_start,
     error_children,
     group_of,
+    queue_up,
 )
 from workflow_engine.runtime.journal import (
     LARGE,
-    Watchers,
     lay_aside,
-    read_ended,
     read_events,
     read_page,
-    status_of,
 )
 from workflow_engine.runtime.keys import Key, Keys, same_request, unknown_starts
+from workflow_engine.runtime.live import Live, answer
 from workflow_engine.runtime.measures import Attempting
 from workflow_engine.runtime.sleepers import Sleepers
-from workflow_engine.runtime.trial import try_node
+from workflow_engine.runtime.stored import Stored
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -93,50 +87,9 @@ PURE_STEPS = 256
 """How many pure attempts one execution may run before the others get their turn."""
 LAST_COMMITS = 10.0
 """Seconds for which a runtime that closes waits for a database that does not answer."""
-SNAPSHOT_EVENTS = 500
-"""Events after which a state is worth a snapshot."""
-SNAPSHOT_BYTES = 64
-"""Bytes of the last snapshot for which one more event must have come: a large state is written less often."""
 
 
-@dataclass(slots=True, eq=False)
-class _Live:
-    """An execution in memory."""
-
-    row: ExecutionRow
-    state: State
-    seq: int = 0
-    """The last event given a place in the journal."""
-    snapshot_seq: int = 0
-    """How many events are in its newest snapshot; 0 when it has none."""
-    snapshot_size: int = 0
-    buffer: list[bytes] = field(default_factory=list[bytes])
-    """Applied, not stored."""
-    has_large: bool = False
-    """An event in the buffer is too large for the journal."""
-    children: list[StartChild] = field(default_factory=list[StartChild])
-    """To be stored together with the buffer."""
-    along: Sequence[Write] = ()
-    """To be stored together with its row, while that is not stored."""
-    held: list[Perform] = field(default_factory=list[Perform])
-    """Effects that wait for the commit of everything before them."""
-    tasks: dict[RunKey, asyncio.Task[None]] = field(default_factory=dict[RunKey, "asyncio.Task[None]"])
-    asked_to_cancel: set[str] = field(default_factory=set[str])
-    is_new: bool = False
-    """Its row is not stored yet."""
-    committing: bool = False
-    admitted: bool = True
-    on_stored: list[asyncio.Future[None]] = field(default_factory=list["asyncio.Future[None]"])
-    wake_at: int | None = None
-    alarm: Alarm | None = None
-    """Rings at `alarm_at`."""
-    alarm_at: int | None = None
-    yielding: bool = False
-    gave_up: bool = False
-    """It was ended because the database does not take what it came to."""
-
-
-class LocalRuntime:
+class LocalRuntime(Stored):
     """Drives executions in this process. Construct it, `open` it inside a running loop, `close` it."""
 
     def __init__(
@@ -153,23 +106,21 @@ class LocalRuntime:
         on_notice: Callable[[int], None] = lambda due_at: None,
     ) -> None:
         """`on_notice` is told when the first message about a task that has been stored is due."""
-        self._store, self._definitions, self._clock = store, definitions, clock
-        self._services, self._entropy, self._blobs = services, entropy, blobs
-        self._on_notice = on_notice
+        super().__init__(store, definitions, clock, services, blobs)
+        self._entropy, self._on_notice = entropy, on_notice
         self.on_end: Callable[[], None] = lambda: None
         """Called when an execution has ended, and that is stored."""
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, Live] = {}
         self._ids: dict[str, int] = {}
         """The pk of every execution in memory, by id."""
         self._loading: dict[int, asyncio.Future[None]] = {}
         self._background = Background()
         self._sleepers = Sleepers(store, clock, self._background, self._wake)
         self._waiters: dict[int, list[asyncio.Future[Ended]]] = {}
-        self._watchers = Watchers(store, blobs)
         self._keys = Keys()
         self._in_flight = 0
         self._max_in_flight = max_attempts_in_flight
-        self._backlog: deque[tuple[_Live, Perform]] = deque()
+        self._backlog: deque[tuple[Live, Perform]] = deque()
         """Attempts that wait for room."""
         self._admission = Admission()
         self._gates: dict[str, Any] = {}
@@ -279,8 +230,8 @@ class LocalRuntime:
         plans = [await self._definitions.plan(start.digest) for start in starts]
         now = self._clock.now_ms()
         writes: list[Write] = []
-        starting: list[_Live] = []
-        born: list[_Live] = []
+        starting: list[Live] = []
+        born: list[Live] = []
         try:
             for start, plan in zip(starts, plans, strict=True):
                 live = self._create(start, plan, now, self._new_id(start, now))
@@ -296,10 +247,10 @@ class LocalRuntime:
             for live in (*starting, *born):
                 self._discard(live, StoreUnavailable(str(error)))
             raise
-        stored = [self._when_stored(live) for live in starting]
+        stored = [live.when_stored() for live in starting]
         told: list[Callable[[Exception | None], bool]] = []
         for live in starting:
-            parts, done = self._leaving(live, self._status(live))
+            parts, done = self._leaving(live, live.status())
             writes += parts
             told.append(done)
         self._submit(writes, partial(self._told, told, born))
@@ -352,11 +303,6 @@ class LocalRuntime:
         pk = self._ids.get(execution_id)
         return self._admission.turn(pk, self._clock.now_ms()) if pk is not None else None
 
-    async def try_node(
-        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
-    ) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
-
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         row = await self._row(execution_id)
         # In memory it may have ended before that is stored.
@@ -380,7 +326,7 @@ class LocalRuntime:
         plan = await self._definitions.plan(start.digest)
         now = self._clock.now_ms()
         live = self._create(start, plan, now, self._new_id(start, now))
-        stored = self._when_stored(live)
+        stored = live.when_stored()
         self._pump(live)
         await stored
         return live.row.id
@@ -401,10 +347,10 @@ class LocalRuntime:
         now: int,
         id: str,
         *,
-        parent: _Live | None = None,
+        parent: Live | None = None,
         parent_address: str = "",
         depth: int = 0,
-    ) -> _Live:
+    ) -> Live:
         row, started = birth(
             start,
             id,
@@ -415,20 +361,19 @@ class LocalRuntime:
             parent_address=parent_address,
             depth=depth,
         )
-        group = group_of(plan, start.workflow_id, start.input) if plan.limits else ""
-        live = _Live(row, machine.new(plan), is_new=True, along=start.along)
+        group = group_of(plan, start.workflow_id, start.input)
+        live = Live(row, machine.new(plan), is_new=True, along=start.along)
         try:
-            self._take_in(live, started)
+            live.take_in(started)
         except (TypeError, ValueError, OverflowError) as error:
             raise RuntimeFailure("INVALID_REQUEST", f"the input can not be stored as JSON: {error}") from error
         metrics.STARTED.inc()
         self._remember(live)
         if group and not self._enter(live, group):
-            live.row.status = Status.NEW
-            live.row.started_at = None
+            queue_up(live.row)
         return live
 
-    def _enter(self, live: _Live, group: str) -> bool:
+    def _enter(self, live: Live, group: str) -> bool:
         """Takes a slot, or a place in the queue."""
         row, limits, now = live.row, live.state.plan.limits, self._clock.now_ms()
         live.admitted = self._admission.enter(row.pk, group, limits, user=row.user_id, priority=row.priority, now=now)
@@ -447,43 +392,31 @@ class LocalRuntime:
         self._gates.pop(group, None)
         self._let_in(group)
 
-    def _admit(self, live: _Live) -> None:
+    def _admit(self, live: Live) -> None:
         live.admitted = True
         live.row.started_at = self._clock.now_ms()
 
     # the pump
 
-    def _take_in(self, live: _Live, event: AnyEvent) -> None:
-        # What can not be stored must not have happened.
-        data = encode(event)
-        machine.apply(live.state, event)
-        self._record(live, data)
-
-    def _record(self, live: _Live, data: bytes) -> None:
-        live.seq += 1
-        live.buffer.append(data)
-        live.has_large |= len(data) > LARGE
-        live.state.changes.clear()
-
-    def _feed(self, live: _Live, event: AnyEvent, data: bytes | None = None) -> None:
+    def _feed(self, live: Live, event: AnyEvent, data: bytes | None = None) -> None:
         data = data or encode(event)
         if machine.take(live.state, event):
-            self._record(live, data)
+            live.record(data)
             self._pump(live)
 
-    def _pump(self, live: _Live) -> None:
+    def _pump(self, live: Live) -> None:
         """Does everything that follows from the state now, up to the next thing that takes time."""
         if live.admitted and not live.yielding:
             self._decide(live)
         self._flush(live)
 
-    def _decide(self, live: _Live) -> None:
+    def _decide(self, live: Live) -> None:
         state = live.state
         for _ in range(PURE_STEPS):
             now = self._clock.now_ms()
             ready = machine.decide(state, now)
             for event in ready.append:
-                self._record(live, encode(event))
+                live.record(encode(event))
                 if isinstance(event, ExecutionEnded):
                     live.children += error_children(live.row, state.plan, event)
             for key in ready.abort:
@@ -502,7 +435,7 @@ class LocalRuntime:
                     if spans.active is not None:
                         measures.performed(live.row.id, live.row.workflow_id, state.trace, task, outcome, now)
                     machine.apply(state, outcome)
-                    self._record(live, data)
+                    live.record(data)
                 else:
                     live.held.append(task)
             if not pure:
@@ -511,26 +444,26 @@ class LocalRuntime:
         live.yielding = True
         asyncio.get_running_loop().call_soon(self._go_on, live)
 
-    def _go_on(self, live: _Live) -> None:
+    def _go_on(self, live: Live) -> None:
         live.yielding = False
         self._pump(live)
 
-    def _context(self, live: _Live, now: int) -> Context:
+    def _context(self, live: Live, now: int) -> Context:
         plan = live.state.plan
         row, depth = live.row, live.state.depth
         return self._services(Context(row.id, row.workflow_id, now, depth, plan.timezone, row.user_id))
 
-    def _abort(self, live: _Live, key: RunKey) -> None:
+    def _abort(self, live: Live, key: RunKey) -> None:
         live.held = [task for task in live.held if task.key != key]
         if task := live.tasks.pop(key, None):
             self._stop(task)
 
     # storing
 
-    def _flush(self, live: _Live) -> None:
+    def _flush(self, live: Live) -> None:
         if live.committing:
             return
-        status = self._status(live)
+        status = live.status()
         if live.buffer or live.is_new or status != live.row.status or live.wake_at != live.row.wake_at:
             live.committing = True
             if self._needs_time(live):
@@ -540,17 +473,13 @@ class LocalRuntime:
         else:
             self._settled(live)
 
-    def _status(self, live: _Live) -> Status:
-        at_work = bool(live.tasks or live.held or live.yielding)
-        return status_of(live.state, admitted=live.admitted, at_work=at_work)
-
-    def _commit(self, live: _Live, status: Status, more: Sequence[Write] = (), born: Sequence[_Live] = ()) -> None:
+    def _commit(self, live: Live, status: Status, more: Sequence[Write] = (), born: Sequence[Live] = ()) -> None:
         """Stores the buffer, the row, and `more` in one transaction; then the `born` that are in it may live."""
         writes, done = self._leaving(live, status)
         self._submit([*writes, *more], partial(self._told, [done], born) if born else done)
 
     def _told(
-        self, parents: Sequence[Callable[[Exception | None], bool]], born: Sequence[_Live], error: Exception | None
+        self, parents: Sequence[Callable[[Exception | None], bool]], born: Sequence[Live], error: Exception | None
     ) -> bool:
         if sum(done(error) for done in parents):
             return True
@@ -562,7 +491,7 @@ class LocalRuntime:
                 self._discard(newborn, error)
         return False
 
-    def _leaving(self, live: _Live, status: Status) -> tuple[list[Write], Callable[[Exception | None], bool]]:
+    def _leaving(self, live: Live, status: Status) -> tuple[list[Write], Callable[[Exception | None], bool]]:
         """Takes what is to be stored out of `live`, and says what to do when it is stored, or is not.
 
         What to do answers whether the same writes have to be tried again.
@@ -581,15 +510,15 @@ class LocalRuntime:
         writes: list[Write] = [InsertExecution(row), *live.along] if is_new else []
         live.along = ()
         writes.append(Append(row.pk, first, events, row if has_changed and not is_new else None))
-        writes += self._snapshot(live)
-        saved = self._tasks(live)
+        writes += live.snapshot()
+        saved = live.task_changes(self._clock.now_ms())
         due = min((at for each in saved for _, _, at, _, _ in each.notices), default=None) if saved else None
         writes += saved
 
         def done(error: Exception | None) -> bool:
             if error is None:
                 live.committing = False
-                _answer(waiting, None)
+                answer(waiting, None)
                 self._watchers.tell(row.pk)
                 if due is not None:
                     self._on_notice(due)
@@ -598,29 +527,11 @@ class LocalRuntime:
                 return False
             if not is_new and isinstance(error, StoreUnavailable):
                 return True
-            _answer(waiting, error)
+            answer(waiting, error)
             self._refuse(live, is_new, error)
             return False
 
         return writes, done
-
-    def _tasks(self, live: _Live) -> list[SaveTask]:
-        """What people see of the tasks that the leaving events are about."""
-        if not live.state.tasks:
-            return []
-        changes, live.state.tasks = live.state.tasks, []
-        now = self._clock.now_ms()
-        return [saving(live.row, each, address(each.node, each.path), now) for each in changes]
-
-    def _snapshot(self, live: _Live) -> list[Write]:
-        """What keeps a long run from being replayed from its first event."""
-        if live.state.status:
-            return [Snapshot(live.row.pk, live.seq, None)] if live.snapshot_seq else []
-        if live.seq - live.snapshot_seq < max(SNAPSHOT_EVENTS, live.snapshot_size // SNAPSHOT_BYTES):
-            return []
-        data = snapshot.dump(live.state)
-        live.snapshot_seq, live.snapshot_size = live.seq, len(data)
-        return [Snapshot(live.row.pk, live.seq, data)]
 
     def _submit(self, writes: list[Write], done: Callable[[Exception | None], bool], tries: int = 0) -> None:
         """Stores `writes`; as long as the database is out of reach, again and again, for they are true already."""
@@ -632,26 +543,21 @@ class LocalRuntime:
 
         self._store.submit(writes, told)
 
-    def _when_stored(self, live: _Live) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        live.on_stored.append(future)
-        return future
-
-    async def _stored(self, live: _Live) -> None:
+    async def _stored(self, live: Live) -> None:
         """Returns when everything that has happened to `live` so far is stored."""
         if live.buffer or live.committing:
             # A commit that is under way settles whoever asks by the flush behind it.
-            await self._when_stored(live)
+            await live.when_stored()
 
-    def _settled(self, live: _Live) -> None:
+    def _settled(self, live: Live) -> None:
         """Everything is stored: the execution may end, leave memory, or go on with its effects."""
         stored, live.on_stored = live.on_stored, []
-        _answer(stored, None)
+        answer(stored, None)
         held, live.held = live.held, []
         self._launch(live, held)
         if live.state.status:
             self._finish(live)
-        elif live.row.status is Status.WAITING or (live.row.status is Status.PAUSED and not _may_act(live)):
+        elif live.row.status is Status.WAITING or (live.row.status is Status.PAUSED and not live.may_act()):
             self._forget(live)
             if live.wake_at is not None:
                 if live.wake_at > self._clock.now_ms():
@@ -661,20 +567,20 @@ class LocalRuntime:
         else:
             self._set_alarm(live)
 
-    def _refuse(self, live: _Live, is_new: bool, error: Exception) -> None:
+    def _refuse(self, live: Live, is_new: bool, error: Exception) -> None:
         """The store does not take an execution as it is."""
         self._discard(live, error)
         # Of a new one nobody was told; one that exists can not just be gone.
         if not is_new and not isinstance(error, OwnershipLost):
             self._background.do(self._give_up, live.row.pk, str(error), live.gave_up)
 
-    def _discard(self, live: _Live, error: Exception) -> None:
+    def _discard(self, live: Live, error: Exception) -> None:
         self._forget(live)
         for task in live.tasks.values():
             self._stop(task)
         self._release(live.row.pk)
         waiting, live.on_stored = live.on_stored, []
-        _answer(waiting, error)
+        answer(waiting, error)
 
     async def _give_up(self, pk: int, reason: str, again: bool) -> None:
         """Ends an execution, from where it is stored, that has come to something that the database will never take."""
@@ -692,7 +598,7 @@ class LocalRuntime:
         )
         children = [child for run in live.state.runs.values() if isinstance(run, Waiting) for child in run.children]
         ended = ExecutionEnded(at=self._clock.now_ms(), status="ERROR", failure=failure)
-        self._take_in(live, ended)
+        live.take_in(ended)
         live.children += error_children(live.row, live.state.plan, ended)
         for child in children:
             self._background.do(self._cancel_child, live.row, child)
@@ -700,7 +606,7 @@ class LocalRuntime:
 
     # effects
 
-    def _launch(self, live: _Live, tasks: Iterable[Perform]) -> None:
+    def _launch(self, live: Live, tasks: Iterable[Perform]) -> None:
         for task in tasks:
             run = live.state.runs.get(task.key)
             if self._closing or not isinstance(run, Running) or run.work.attempt != task.work.attempt:
@@ -714,7 +620,7 @@ class LocalRuntime:
             self._in_flight += 1
             live.tasks[task.key] = asyncio.create_task(self._attempt(live, task))
 
-    async def _attempt(self, live: _Live, task: Perform) -> None:
+    async def _attempt(self, live: Live, task: Perform) -> None:
         try:
             row, now = live.row, self._clock.now_ms()
             context = self._context(live, now)
@@ -742,7 +648,7 @@ class LocalRuntime:
             live, task = self._backlog.popleft()
             self._launch(live, [task])
 
-    def _feed_part(self, live: _Live, event: AnyEvent) -> None:
+    def _feed_part(self, live: Live, event: AnyEvent) -> None:
         """For what an attempt tells while it is under way. Raises NodeFailure when it can not be stored."""
         try:
             data = encode(event)
@@ -750,7 +656,7 @@ class LocalRuntime:
             raise NodeFailure("NODE_CRASHED", f"what it gave can not be stored as JSON: {error}") from error
         self._feed(live, event, data)
 
-    def _item_done(self, live: _Live, task: Perform) -> Callable[[int, Outputs], Any]:
+    def _item_done(self, live: Live, task: Perform) -> Callable[[int, Outputs], Any]:
         async def done(index: int, outputs: Outputs) -> None:
             event = ItemSucceeded(
                 at=self._clock.now_ms(),
@@ -766,7 +672,7 @@ class LocalRuntime:
 
         return done
 
-    def _step_done(self, live: _Live, task: Perform) -> Callable[[str, Json, dict[str, Json]], Any]:
+    def _step_done(self, live: Live, task: Perform) -> Callable[[str, Json, dict[str, Json]], Any]:
         async def done(key: str, value: Json, usage: dict[str, Json]) -> None:
             event = StepSucceeded(
                 at=self._clock.now_ms(),
@@ -784,9 +690,9 @@ class LocalRuntime:
 
     # families
 
-    async def _flush_slowly(self, live: _Live) -> None:
+    async def _flush_slowly(self, live: Live) -> None:
         """Stores the births of children together with the event that asked for them, and large events as blobs."""
-        born: list[_Live] = []
+        born: list[Live] = []
         try:
             writes = await self._prepare(live, born)
         except Exception as error:
@@ -794,9 +700,9 @@ class LocalRuntime:
                 self._discard(newborn, error)
             self._refuse(live, live.is_new, error)
         else:
-            self._commit(live, self._status(live), writes, born)
+            self._commit(live, live.status(), writes, born)
 
-    async def _prepare(self, live: _Live, born: list[_Live]) -> list[Write]:
+    async def _prepare(self, live: Live, born: list[Live]) -> list[Write]:
         """What has to be stored together with the buffer of `live`; its children join `born`.
 
         Raises StoreUnavailable when a new execution has to be refused.
@@ -819,11 +725,11 @@ class LocalRuntime:
                 await asyncio.sleep(0)
         return writes
 
-    def _needs_time(self, live: _Live) -> bool:
+    def _needs_time(self, live: Live) -> bool:
         """Whether the buffer can not be stored as it is."""
         return bool(live.children or live.state.start or (live.has_large and self._blobs))
 
-    async def _bear(self, live: _Live, child: StartChild) -> _Live | None:
+    async def _bear(self, live: Live, child: StartChild) -> Live | None:
         """A child with its first event, not stored; None when its parent waits for it no more, or is told that it can
         not be.
         """
@@ -850,7 +756,7 @@ class LocalRuntime:
         newborn.committing = True
         return newborn
 
-    async def _lay_aside(self, live: _Live, *, must: bool = False) -> None:
+    async def _lay_aside(self, live: Live, *, must: bool = False) -> None:
         """Puts large events of the buffer into the blob store. Raises StoreUnavailable for a new execution."""
         while live.has_large and self._blobs:
             live.has_large = False
@@ -865,7 +771,7 @@ class LocalRuntime:
                             f"the blob store does not take this execution's data: {error}"
                         ) from error
 
-    async def _child_start(self, live: _Live, child: StartChild) -> tuple[Start, Plan]:
+    async def _child_start(self, live: Live, child: StartChild) -> tuple[Start, Plan]:
         digest, version = await self._definitions.resolve_for(
             live.row.user_id, child.spec.workflow_id, child.spec.version
         )
@@ -897,7 +803,7 @@ class LocalRuntime:
 
     # ending
 
-    def _finish(self, live: _Live) -> None:
+    def _finish(self, live: Live) -> None:
         row, state = live.row, live.state
         if row.pk not in self._live:
             return
@@ -905,7 +811,7 @@ class LocalRuntime:
         metrics.ENDED.labels(state.status).inc()
         measures.ended(row, state)
         ended = Ended(row.id, state.status, state.output, state.failure)
-        _answer(self._waiters.pop(row.pk, ()), ended)
+        answer(self._waiters.pop(row.pk, ()), ended)
         self.on_end()
         self._release(live.row.pk)
         if row.parent_pk is not None and row.parent_address:
@@ -936,9 +842,6 @@ class LocalRuntime:
         self._admit(live)
         self._pump(live)
 
-    async def ended(self, row: ExecutionRow) -> Ended:
-        return await read_ended(self._store, self._blobs, await self._definitions.plan(row.digest), row)
-
     # memory
 
     async def _row(self, execution_id: str) -> ExecutionRow:
@@ -946,17 +849,11 @@ class LocalRuntime:
             return self._live[pk].row
         return await self._stored_row(execution_id)
 
-    async def _stored_row(self, execution_id: str) -> ExecutionRow:
-        row = await asyncio.to_thread(self._store.execution, execution_id)
-        if row is None:
-            raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
-        return row
-
-    async def _find(self, execution_id: str) -> _Live | None:
+    async def _find(self, execution_id: str) -> Live | None:
         row = await self._row(execution_id)
         return await self._wake(row.pk)
 
-    async def _wake(self, pk: int) -> _Live | None:
+    async def _wake(self, pk: int) -> Live | None:
         """The execution, in memory; None when it has ended.
 
         Use it before the next `await`: an execution that only waits may leave memory at any other time.
@@ -985,7 +882,7 @@ class LocalRuntime:
         state = live.state
         for key in machine.unknown_outcomes(state):
             node, attempt = state.plan.nodes[key[0]].id, state.runs[key].work.attempt
-            self._take_in(live, OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
+            live.take_in(OutcomeUnknown(at=self._clock.now_ms(), node=node, path=key[1], attempt=attempt))
         # Whoever asked for the execution gets it first; it might leave memory again at once.
         asyncio.get_running_loop().call_soon(self._pump, live)
 
@@ -994,23 +891,23 @@ class LocalRuntime:
         assert isinstance(started, ExecutionStarted)
         return started.input
 
-    def _remember(self, live: _Live) -> None:
+    def _remember(self, live: Live) -> None:
         self._live[live.row.pk] = live
         self._ids[live.row.id] = live.row.pk
 
-    def _forget(self, live: _Live) -> None:
+    def _forget(self, live: Live) -> None:
         self._live.pop(live.row.pk, None)
         self._ids.pop(live.row.id, None)
         if live.alarm is not None:
             live.alarm.cancel()
 
-    def _enrol(self, live: _Live) -> None:
+    def _enrol(self, live: Live) -> None:
         """Queues an execution again that had not got its slot before a restart."""
         plan = live.state.plan
         if plan.limits and live.row.status is Status.NEW:
             self._enter(live, group_of(plan, live.row.workflow_id, live.state.input))
 
-    async def _restore(self, row: ExecutionRow) -> _Live:
+    async def _restore(self, row: ExecutionRow) -> Live:
         """The execution as its journal leaves it, from its newest snapshot on."""
         plan = await self._definitions.plan(row.digest)
         state, seq, size = machine.new(plan), 0, 0
@@ -1020,11 +917,11 @@ class LocalRuntime:
                 state, seq, size = restored, found[0], len(found[1])
         events = await read_events(self._store, self._blobs, row.pk, seq + 1)
         machine.go_on(state, events)
-        return _Live(row, state, seq + len(events), snapshot_seq=seq, snapshot_size=size, wake_at=row.wake_at)
+        return Live(row, state, seq + len(events), snapshot_seq=seq, snapshot_size=size, wake_at=row.wake_at)
 
     # time
 
-    def _set_alarm(self, live: _Live) -> None:
+    def _set_alarm(self, live: Live) -> None:
         """For an execution that stays in memory."""
         if live.wake_at == live.alarm_at:
             return
@@ -1033,23 +930,7 @@ class LocalRuntime:
         live.alarm_at = live.wake_at
         live.alarm = self._clock.call_at(live.wake_at, partial(self._ring, live)) if live.wake_at is not None else None
 
-    def _ring(self, live: _Live) -> None:
+    def _ring(self, live: Live) -> None:
         live.alarm = live.alarm_at = None
         if self._live.get(live.row.pk) is live:
             self._pump(live)
-
-
-def _may_act(live: _Live) -> bool:
-    """Whether an attempt is under way, or one that must not be in doubt waits for room."""
-    return bool(live.tasks or machine.unknown_outcomes(live.state))
-
-
-def _answer(waiters: Iterable[asyncio.Future[T]], answer: T | Exception) -> None:
-    """Gives `answer` to all who still wait for it."""
-    for waiter in waiters:
-        if waiter.done():
-            continue
-        if isinstance(answer, Exception):
-            waiter.set_exception(answer)
-        else:
-            waiter.set_result(answer)

@@ -95,10 +95,8 @@ class Retention:
     async def _run(self) -> None:
         now = self._clock.now_ms()
         # The clock may have been set back.
-        self._next_prune, self._next_sweep = (
-            min(self._next_prune, now + EVERY),
-            min(self._next_sweep, now + SWEEP_EVERY),
-        )
+        self._next_prune = min(self._next_prune, now + EVERY)
+        self._next_sweep = min(self._next_sweep, now + SWEEP_EVERY)
         # Whatever goes wrong, a full disk most likely, it must be tried again.
         if now >= self._next_prune:
             self._next_prune = now + EVERY

@@ -7,18 +7,17 @@ its digest is its name and is known only when all of it is there. botocore's cal
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from workflow_engine.engine.items import BinaryRef
 from workflow_engine.nodes.spec import NodeFailure
-from workflow_engine.runtime.blobs import CHUNK, PREFIX, digest_of, missing
+from workflow_engine.runtime.blobs import CHUNK, PREFIX, digest_of, fill, missing
 
 IN_MEMORY = 4 * CHUNK
 """Bytes of a blob that need no file on their way to the store."""
@@ -49,17 +48,9 @@ class S3Blobs:
 
     async def write(self, data: bytes | AsyncIterator[bytes], media_type: str, file_name: str = "") -> BinaryRef:
         """Stores the bytes; they are in the store when this returns. Raises StoreOutOfReach."""
-        digest, size = hashlib.sha256(), 0
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-            if isinstance(data, bytes):
-                await asyncio.to_thread(_take, file, digest, data)
-                size = len(data)
-            else:
-                async for chunk in data:
-                    await asyncio.to_thread(_take, file, digest, chunk)
-                    size += len(chunk)
+            name, size = await fill(file, data)
             file.seek(0)
-            name = digest.hexdigest()
             # Written even when it is there: that says that it is needed.
             async with self._lock(name):
                 await self._do("put_object", Key=self._prefix + name, Body=file, ContentLength=size)
@@ -137,11 +128,6 @@ class S3Blobs:
             response_checksum_validation="when_required",
         )
         return Session().create_client("s3", config=config, **self._options)
-
-
-def _take(file: IO[bytes], digest: Any, chunk: bytes) -> None:
-    digest.update(chunk)
-    file.write(chunk)
 
 
 def _is_digest(name: str) -> bool:

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -111,49 +112,24 @@ class Deliveries:
         Raises StoreUnavailable, and RuntimeFailure when too much waits already or the server shuts down: then nothing
         is stored or started, and it should be delivered again. An acknowledgement must wait for this to return.
         """
-        deciding = self._deliver(trigger, items, delivery_id, at, cursor, overlap, by_hand, is_new)
-        if not trigger.follows and overlap is None:
-            return await deciding
-        # The caller may go away in the middle of the commit; the trigger has to know what became true all the same.
-        return await self._background.see_through(deciding)
-
-    async def _deliver(
-        self,
-        trigger: Registered,
-        items: Items,
-        delivery_id: str,
-        at: int | None,
-        cursor: str | None,
-        overlap: Overlap | None,
-        by_hand: bool,
-        is_new: bool,
-    ) -> TriggerEventRow:
         now = self._clock.now_ms()
-        id = _short(delivery_id)
         row = TriggerEventRow(
             pk=0,
             trigger_id=trigger.id,
-            delivery_id=id or None,
+            delivery_id=_short(delivery_id) or None,
             at=now if at is None else at,
             last_at=now if at is None else at,
             count=1,
             decided_at=now,
             decision=Decision.STARTED,
         )
-        moved: list[Write] = [] if cursor is None else [MoveCursor(trigger.id, cursor)]
-        try:
-            if not id or is_new:
-                row = await self._decide(trigger, row, items, moved, overlap, by_hand)
-            else:
-                row = await self._decide_once(trigger, row, items, moved, overlap, by_hand)
-        except WriteRefused:
-            # Another process decided it at the same time, or before it died.
-            if not id or (earlier := await self._earlier(trigger, id)) is None:
-                raise
-            row = await self._duplicate(row, earlier, moved)
-        if cursor is not None:
-            trigger.cursor = cursor
-        return row
+        moved = [] if cursor is None else [MoveCursor(trigger.id, cursor)]
+        decide = partial(self._decide, trigger, row, items, moved, overlap, by_hand)
+        settling = self._settle(trigger, row, moved, decide, may_be_known=not is_new)
+        if not trigger.follows and overlap is None:
+            return await settling
+        # The caller may go away in the middle of the commit; the trigger has to know what became true all the same.
+        return await self._background.see_through(settling)
 
     async def accept(self, trigger: Registered, items: Items, *, size: int = 0) -> TriggerEventRow:
         """As `deliver` without a delivery id; but when much comes at once it returns when the delivery is stored.
@@ -256,25 +232,43 @@ class Deliveries:
 
     # deciding
 
-    async def _decide_once(
+    async def _settle(
         self,
         trigger: Registered,
         row: TriggerEventRow,
-        items: Items,
-        moved: list[Write],
-        overlap: Overlap | None,
-        by_hand: bool,
+        moved: list[MoveCursor],
+        decide: Callable[[], Awaitable[TriggerEventRow]],
+        *,
+        may_be_known: bool,
     ) -> TriggerEventRow:
-        assert row.delivery_id is not None
-        key = (trigger.id, row.delivery_id)
+        """Decides a delivery, if its id is not known."""
+        id = row.delivery_id
+        try:
+            row = await (self._once(id, trigger, row, moved, decide) if id and may_be_known else decide())
+        except WriteRefused:
+            # Another process decided it at the same time, or before it died.
+            if not id or (earlier := await self._earlier(trigger, id)) is None:
+                raise
+            row = await self._duplicate(row, earlier, moved)
+        for each in moved:
+            trigger.cursor = each.cursor
+        return row
+
+    async def _once(
+        self,
+        id: str,
+        trigger: Registered,
+        row: TriggerEventRow,
+        moved: list[MoveCursor],
+        decide: Callable[[], Awaitable[TriggerEventRow]],
+    ) -> TriggerEventRow:
+        key = (trigger.id, id)
         while (other := self._deciding.get(key)) is not None:
             await asyncio.wait([other])
         self._deciding[key] = done = asyncio.get_running_loop().create_future()
         try:
-            earlier = await self._earlier(trigger, row.delivery_id)
-            if earlier is None:
-                return await self._decide(trigger, row, items, moved, overlap, by_hand)
-            return await self._duplicate(row, earlier, moved)
+            earlier = await self._earlier(trigger, id)
+            return await decide() if earlier is None else await self._duplicate(row, earlier, moved)
         finally:
             del self._deciding[key]
             done.set_result(None)
@@ -282,7 +276,9 @@ class Deliveries:
     async def _earlier(self, trigger: Registered, delivery_id: str) -> TriggerEventRow | None:
         return await asyncio.to_thread(stored.event_by_delivery, self._store, trigger.id, delivery_id)
 
-    async def _duplicate(self, row: TriggerEventRow, earlier: TriggerEventRow, moved: list[Write]) -> TriggerEventRow:
+    async def _duplicate(
+        self, row: TriggerEventRow, earlier: TriggerEventRow, moved: list[MoveCursor]
+    ) -> TriggerEventRow:
         came = datetime.fromtimestamp(earlier.decided_at / 1000, UTC).isoformat(timespec="seconds")
         row.detail = f"delivery {row.delivery_id!r} came before, at {came}"
         row.execution_id, row.decision, row.delivery_id = earlier.execution_id, Decision.DUPLICATE, None
@@ -294,7 +290,7 @@ class Deliveries:
         trigger: Registered,
         row: TriggerEventRow,
         items: Items,
-        moved: list[Write],
+        moved: list[MoveCursor],
         overlap: Overlap | None,
         by_hand: bool,
     ) -> TriggerEventRow:
@@ -352,7 +348,7 @@ class Deliveries:
         trigger: Registered,
         row: TriggerEventRow,
         items: Items,
-        moved: list[Write],
+        moved: list[MoveCursor],
         *,
         follows: bool,
         waited: bool = False,
@@ -408,7 +404,7 @@ class Deliveries:
         )
 
     async def _buffer(
-        self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[Write], cancel: bool
+        self, trigger: Registered, row: TriggerEventRow, items: Items, moved: list[MoveCursor], cancel: bool
     ) -> TriggerEventRow:
         row.decision, row.detail = Decision.BUFFERED, "waits for an earlier execution"
         row.pk = self._store.next_trigger_event_pk()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 from temporalio.client import (
@@ -19,22 +19,18 @@ from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine.events import AnyEvent, ExecutionEnded
-from workflow_engine.engine.history import History
-from workflow_engine.engine.items import Items, Outputs
-from workflow_engine.engine.plan import Plan
 from workflow_engine.models.notices import Notices
 from workflow_engine.models.projection import CHANNEL, Batch
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.contract import Busy, Ended, RuntimeFailure, Start, Turn
 from workflow_engine.runtime.definitions import Definitions
-from workflow_engine.runtime.journal import Watchers, read_ended
 from workflow_engine.runtime.keys import same_request, unknown_starts
+from workflow_engine.runtime.stored import Stored
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
 from workflow_engine.runtime.temporal.handover import HandOver
 from workflow_engine.runtime.temporal.wire import Begin, beginning, dump_events
-from workflow_engine.runtime.trial import try_node
 
 log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
@@ -42,8 +38,11 @@ PATIENCE = timedelta(seconds=30)
 GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
-class TemporalRuntime:
+class TemporalRuntime(Stored):
     """Drives nothing itself: it starts workflows, tells them things, and reads what they wrote."""
+
+    _blobs: Blobs
+    """Always there: many machines read what one has written."""
 
     def __init__(
         self,
@@ -57,10 +56,9 @@ class TemporalRuntime:
         blobs: Blobs,
         task_queue: str = names.TASK_QUEUE,
     ) -> None:
-        self._client, self._store, self._definitions, self._clock = client, store, definitions, clock
-        self._services, self._entropy, self._blobs = services, entropy, blobs
+        super().__init__(store, definitions, clock, services, blobs)
+        self._client, self._entropy = client, entropy
         self._handing_over = HandOver(client, store, blobs, definitions, clock, task_queue)
-        self._watchers = Watchers(store, blobs)
         self._notices = Notices(store.url, {CHANNEL: self._grown})
         self._closing = False
 
@@ -194,19 +192,11 @@ class TemporalRuntime:
             row = await self._stored_row(execution_id)
         return await self.ended(row) if row.status >= Status.SUCCESS else None
 
-    async def ended(self, row: ExecutionRow) -> Ended:
-        return await read_ended(self._store, self._blobs, await self._definitions.plan(row.digest), row)
-
     def running(self, execution_id: str) -> set[str]:
         return set()
 
     def turn(self, execution_id: str) -> Turn | None:
         return None
-
-    async def try_node(
-        self, plan: Plan, node: str, input: Items, outputs: Mapping[str, Outputs], user_id: str = ""
-    ) -> History:
-        return await try_node(plan, node, input, outputs, self._clock, self._services, user_id)
 
     async def watch(self, execution_id: str, from_seq: int = 1) -> AsyncIterator[tuple[int, AnyEvent]]:
         async for each in self._watchers.follow(await self._stored_row(execution_id), from_seq):
@@ -217,12 +207,6 @@ class TemporalRuntime:
             self._watchers.tell_all()
         else:
             self._watchers.tell(int(pk))
-
-    async def _stored_row(self, execution_id: str) -> ExecutionRow:
-        row = await asyncio.to_thread(self._store.execution, execution_id)
-        if row is None:
-            raise RuntimeFailure("EXECUTION_NOT_FOUND", f"there is no execution {execution_id!r}")
-        return row
 
 
 def _unavailable(error: RPCError) -> StoreUnavailable:

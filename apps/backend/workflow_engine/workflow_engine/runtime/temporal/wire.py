@@ -18,10 +18,10 @@ from workflow_engine.engine.items import Outputs
 from workflow_engine.engine.plan import Limits, Plan
 from workflow_engine.engine.state import Work
 from workflow_engine.models.projection import Batch, proposed_pk
-from workflow_engine.models.writes import ExecutionRow, Status
+from workflow_engine.models.writes import ExecutionRow
 from workflow_engine.nodes.context import Blobs
 from workflow_engine.runtime.contract import Start
-from workflow_engine.runtime.families import birth, group_of
+from workflow_engine.runtime.families import birth, group_of, queue_up
 from workflow_engine.runtime.journal import read_blob
 
 T = TypeVar("T")
@@ -119,13 +119,13 @@ def beginning(
     row, started = birth(start, id, pk, now, seed, parent=parent, parent_address=parent_address, depth=depth)
     begin = again(row, plan, definition, started)
     if not begin.admitted:
-        row.status, row.started_at = Status.NEW, None
+        queue_up(row)
     return begin
 
 
 def again(row: ExecutionRow, plan: Plan, definition: bytes, started: ExecutionStarted) -> Begin:
     """The same from what is stored of an execution that nobody has taken up."""
-    group = group_of(plan, row.workflow_id, started.input) if plan.limits else ""
+    group = group_of(plan, row.workflow_id, started.input)
     limits = (plan.limits.running, plan.limits.starts, plan.limits.per)
     return Begin(row, definition, [encode(started)], group=group, limits=limits, admitted=not group)
 
