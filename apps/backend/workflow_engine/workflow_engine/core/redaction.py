@@ -18,23 +18,22 @@ SHORTEST_IN_DATA = 8
 class Redactor:
     """Replaces the values it was told by `***`, also where they stand encoded in a URL, in JSON or in Base64.
 
-    It keeps the latest `limit` spellings of values.
+    It keeps the latest `limit` values.
     """
 
     __slots__ = ("_limit", "_longest_first", "_spellings")
 
-    def __init__(self, limit: int = 4096) -> None:
+    def __init__(self, limit: int = 512) -> None:
         self._limit = limit
-        self._spellings: dict[str, None] = {}
-        """In the order in which they were last learnt."""
+        self._spellings: dict[str, set[str]] = {}
+        """By value, in the order in which they were last learnt."""
         self._longest_first: list[str] | None = None
 
     def add(self, values: Iterable[str]) -> None:
         """Learns secrets. A value of several lines, such as a PEM key, is also known by each of them."""
         for value in values:
-            for spelling in _spellings(value):
-                self._spellings.pop(spelling, None)
-                self._spellings[spelling] = None
+            if spellings := self._spellings.pop(value, None) or _spellings(value):
+                self._spellings[value] = spellings
         for oldest in list(self._spellings)[: -self._limit]:
             del self._spellings[oldest]
         self._longest_first = None
@@ -47,7 +46,7 @@ class Redactor:
         """`text` without secrets of `shortest` characters and more."""
         if self._longest_first is None:
             # A secret may hold a shorter one.
-            self._longest_first = sorted(self._spellings, key=len, reverse=True)
+            self._longest_first = sorted(set[str]().union(*self._spellings.values()), key=len, reverse=True)
         for spelling in self._longest_first:
             if len(spelling) < shortest:
                 break
@@ -97,7 +96,7 @@ def _within_base64(value: bytes) -> set[str]:
     return found
 
 
-LOGS = Redactor(limit=8192)
+LOGS = Redactor(limit=1024)
 """What no log may show: every secret that this process has read. Only the operator sees logs.
 
 Failures are for users and must not use it: whoever wrote a guess into a failure could see whether it is the secret of
