@@ -15,7 +15,21 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
@@ -57,6 +71,15 @@ T = TypeVar("T")
 SALT = 22
 """Bits that tell keys of different processes apart, beside 41 of milliseconds."""
 ROW = WorkflowExecution.__table__.columns
+# What nearly every call asks is put together once: that takes longer than SQLite takes to answer it.
+_EXECUTION = select(*ROW).where(ROW.id == bindparam("id"))
+_EVENTS = (
+    select(ExecutionEvent.seq, ExecutionEvent.data)
+    .where(ExecutionEvent.execution_pk == bindparam("pk"), ExecutionEvent.seq >= bindparam("from_seq"))
+    .order_by(ExecutionEvent.seq)
+    .limit(bindparam("limit", type_=Integer))
+)
+_WORKFLOW = select(*Workflow.__table__.columns).where(Workflow.id == bindparam("id"), Workflow.deleted_at.is_(None))
 COUNTED = 10_000
 """Executions that are counted at most."""
 Also = Callable[[Connection], None]
@@ -368,9 +391,9 @@ class Store:
     # reading
 
     def workflow(self, id: str) -> Workflow | None:
-        with self._reading() as connection, Session(connection, expire_on_commit=False) as session:
-            found = session.get(Workflow, id)
-            return found if found is not None and found.deleted_at is None else None
+        with self._reading() as connection:
+            found = connection.execute(_WORKFLOW, {"id": id}).first()
+            return Workflow(**found._mapping) if found is not None else None
 
     def workflows(
         self, wanted: WorkflowFilter, *, limit: int, offset: int = 0, after: tuple[int, str] | None = None
@@ -422,7 +445,18 @@ class Store:
             return connection.execute(query).scalar()
 
     def execution(self, id: str) -> ExecutionRow | None:
-        return self._one(ROW.id == id)
+        with self._reading() as connection:
+            found = connection.execute(_EXECUTION, {"id": id}).first()
+            return _row(found._mapping) if found is not None else None
+
+    def journal(self, id: str, limit: int) -> tuple[ExecutionRow, Sequence[tuple[int, bytes]]] | None:
+        """An execution and the first events of its journal, which are at least as new."""
+        with self._reading() as connection:
+            found = connection.execute(_EXECUTION, {"id": id}).first()
+            if found is None:
+                return None
+            row = _row(found._mapping)
+            return row, _events(connection, row.pk, 1, limit)
 
     def execution_by_pk(self, pk: int) -> ExecutionRow | None:
         return self._one(ROW.pk == pk)
@@ -494,14 +528,8 @@ class Store:
 
     def read_events(self, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Events of a journal in order, numbered from 1."""
-        query = (
-            select(ExecutionEvent.seq, ExecutionEvent.data)
-            .where(ExecutionEvent.execution_pk == pk, ExecutionEvent.seq >= from_seq)
-            .order_by(ExecutionEvent.seq)
-            .limit(limit)
-        )
         with self._reading() as connection:
-            return [(row.seq, row.data) for row in connection.execute(query)]
+            return _events(connection, pk, from_seq, limit)
 
     def new_executions(self, since: int, before: int, after: int, limit: int) -> list[ExecutionRow]:
         """Executions that were accepted between two times and that nobody has taken up, oldest first, from the one
@@ -548,6 +576,11 @@ def _row(columns: Any) -> ExecutionRow:
     row = ExecutionRow(**columns)
     row.status = Status(row.status)
     return row
+
+
+def _events(connection: Connection, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    rows = connection.execute(_EVENTS, {"pk": pk, "from_seq": from_seq, "limit": limit})
+    return [(seq, data) for seq, data in rows]
 
 
 def _keep_definition(connection: Connection, digest: str, definition: bytes) -> None:

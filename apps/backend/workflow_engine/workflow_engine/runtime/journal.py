@@ -7,7 +7,7 @@ blob store first, and the journal's row holds only their digest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import AnyEvent, ExecutionEnded, decode
@@ -34,6 +34,17 @@ async def lay_aside(blobs: Blobs, data: bytes) -> bytes:
     """Stores a large event as a blob; returns what its row shall hold. Raises OSError."""
     ref = await blobs.write(data, MEDIA_TYPE)
     return ELSEWHERE + b" ".join([ref.id.encode(), *(BLOB + each.encode() for each in sorted(blob_digests(data)))])
+
+
+async def read_journal(store: Store, blobs: Blobs | None, id: str) -> tuple[ExecutionRow, list[AnyEvent]] | None:
+    """An execution and all events of its journal."""
+    if (found := await asyncio.to_thread(store.journal, id, PAGE)) is None:
+        return None
+    row, page = found
+    events = [event for _, event in await _decoded(blobs, page)]
+    if len(page) == PAGE:
+        events += await read_events(store, blobs, row.pk, PAGE + 1)
+    return row, events
 
 
 async def read_events(store: Store, blobs: Blobs | None, pk: int, from_seq: int = 1) -> list[AnyEvent]:
@@ -123,7 +134,10 @@ async def read_page(
     store: Store, blobs: Blobs | None, pk: int, from_seq: int, limit: int = PAGE
 ) -> list[tuple[int, AnyEvent]]:
     """The next events of a journal with their numbers; none behind its end."""
-    rows = await asyncio.to_thread(store.read_events, pk, from_seq, limit)
+    return await _decoded(blobs, await asyncio.to_thread(store.read_events, pk, from_seq, limit))
+
+
+async def _decoded(blobs: Blobs | None, rows: Sequence[tuple[int, bytes]]) -> list[tuple[int, AnyEvent]]:
     return [(seq, decode(await whole(blobs, data))) for seq, data in rows]
 
 

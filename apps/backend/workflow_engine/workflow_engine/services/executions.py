@@ -27,7 +27,7 @@ from workflow_engine.models.store import ExecutionFilter, ExecutionRow, Status
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.runtime.contract import Start, Turn
-from workflow_engine.runtime.journal import read_events
+from workflow_engine.runtime.journal import read_journal
 from workflow_engine.services import wire
 from workflow_engine.services.access.callers import current, incoming
 from workflow_engine.services.backend import Backend, canonical
@@ -134,8 +134,8 @@ class Executions:
         )
 
     async def GetExecutionFile(self, request: ex.GetExecutionFileRequest, context: Any) -> ex.GetExecutionFileResponse:
-        row = await self._row(request.execution_id)
-        history = History.of(await self.backend.definitions.plan(row.digest), await self._events(row))
+        row, events = await self._journal(request.execution_id)
+        history = History.of(await self.backend.definitions.plan(row.digest), events)
         ref = next((ref for ref in _files(history) if ref.id == request.file_id), None)
         if ref is None:
             raise ServiceError(
@@ -200,25 +200,23 @@ class Executions:
     async def _row(self, execution_id: str) -> ExecutionRow:
         row = await asyncio.to_thread(self.backend.store.execution, execution_id)
         if row is None:
-            raise ServiceError(
-                "EXECUTION_NOT_FOUND",
-                f"there is no execution {execution_id!r}",
-                metadata={"execution_id": execution_id},
-            )
+            raise _no_execution(execution_id)
         return row
 
-    async def _events(self, row: ExecutionRow) -> list[AnyEvent]:
-        return await read_events(self.backend.store, self.backend.blobs, row.pk)
+    async def _journal(self, execution_id: str) -> tuple[ExecutionRow, list[AnyEvent]]:
+        found = await read_journal(self.backend.store, self.backend.blobs, execution_id)
+        if found is None:
+            raise _no_execution(execution_id)
+        return found
 
     async def _execution(self, execution_id: str, *, summary_only: bool = False) -> ex.Execution:
-        row = await self._row(execution_id)
+        row, events = (await self._row(execution_id), []) if summary_only else await self._journal(execution_id)
         execution = wire.execution_to_proto(row)
         if row.parent_pk is not None:
             parent = await asyncio.to_thread(self.backend.store.execution_by_pk, row.parent_pk)
             execution.parent_execution_id = parent.id if parent else ""
         if summary_only:
             return execution
-        events = await self._events(row)
         history = History.of(await self.backend.definitions.plan(row.digest), events)
         execution.last_seq = len(events)
         running = self.backend.runtime.running(execution_id)
@@ -300,8 +298,7 @@ class Executions:
     # starting anew
 
     async def RetryExecution(self, request: ex.RetryExecutionRequest, context: Any) -> ex.RetryExecutionResponse:
-        row = await self._ended_row(request.execution_id)
-        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        row, plan, events = await self._ended(request.execution_id)
         seeds = fork.failed_runs(plan, events)
         if not seeds and row.status is Status.SUCCESS:
             raise ServiceError(
@@ -312,8 +309,7 @@ class Executions:
         return ex.RetryExecutionResponse(success=True, message="accepted", execution_id=id)
 
     async def RerunExecution(self, request: ex.RerunExecutionRequest, context: Any) -> ex.RerunExecutionResponse:
-        row = await self._ended_row(request.execution_id)
-        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        row, plan, events = await self._ended(request.execution_id)
         if unknown := [id for id in request.node_ids if id not in plan.by_id]:
             raise ServiceError(
                 "NODE_NOT_FOUND",
@@ -325,8 +321,8 @@ class Executions:
         return ex.RerunExecutionResponse(success=True, message="accepted", execution_id=id)
 
     async def ForkExecution(self, request: ex.ForkExecutionRequest, context: Any) -> ex.ForkExecutionResponse:
-        row = await self._row(request.execution_id)
-        plan, events = await self.backend.definitions.plan(row.digest), await self._events(row)
+        row, events = await self._journal(request.execution_id)
+        plan = await self.backend.definitions.plan(row.digest)
         if request.from_seq > len(events):
             raise ServiceError(
                 "INVALID_REQUEST",
@@ -351,15 +347,15 @@ class Executions:
         )
         return ex.ForkExecutionResponse(success=True, message="accepted", execution_id=id)
 
-    async def _ended_row(self, execution_id: str) -> ExecutionRow:
-        row = await self._row(execution_id)
+    async def _ended(self, execution_id: str) -> tuple[ExecutionRow, Plan, list[AnyEvent]]:
+        row, events = await self._journal(execution_id)
         if row.status < Status.SUCCESS:
             raise ServiceError(
                 "EXECUTION_RUNNING",
                 f"execution {execution_id} has not ended; cancel it first, or use ForkExecution",
                 metadata={"execution_id": execution_id},
             )
-        return row
+        return row, await self.backend.definitions.plan(row.digest), events
 
     async def _again(
         self,
@@ -414,6 +410,10 @@ class Executions:
         new = await asyncio.to_thread(backend.store.definition, digest)
         changed = fork.changed_nodes(pb.Workflow.FromString(old or b""), pb.Workflow.FromString(new or b""))
         return digest, version, plan, changed
+
+
+def _no_execution(id: str) -> ServiceError:
+    return ServiceError("EXECUTION_NOT_FOUND", f"there is no execution {id!r}", metadata={"execution_id": id})
 
 
 def _queued(turn: Turn | None) -> ex.WaitReason:
