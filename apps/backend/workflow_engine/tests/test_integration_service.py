@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from tests.runtime.peers import Peer, forwarded, peer
 from tests.serving import Client, output, serving
+from workflow_engine.nodes.credentials import KINDS, CredentialKind
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
@@ -362,6 +364,22 @@ class TestTools:
         assert github.documentation_url.startswith("https://")
         everything = await sqlite_service.stub.ListIntegrations(it.ListIntegrationsRequest())
         assert len({each.id for each in everything.integrations}) == len(everything.integrations) >= 25
+
+    async def test_a_credential_of_every_kind_can_be_made_where_integrations_are_shown(
+        self, sqlite_service: Integrations
+    ) -> None:
+        class Foreign(CredentialKind):
+            """What a package of somebody else's takes."""
+
+            type = "foreign"
+            title = "Foreign key"
+
+        with patch.dict(KINDS, foreign=Foreign):
+            shown = (await sqlite_service.stub.ListIntegrations(it.ListIntegrationsRequest())).integrations
+            assert {kind.type for each in shown for kind in each.credential_types} == set(KINDS)
+        assert {"external_action.email", "trigger.email"} <= {
+            node for each in shown if each.id == "mail" for node in each.node_types
+        }
 
     async def test_a_tool_runs_with_a_credential_and_its_arguments_are_no_expressions(
         self, service: Integrations

@@ -232,6 +232,7 @@ async def test_the_next_runs_of_a_schedule_that_is_not_stored(sqlite_service: Tr
         "2026-10-26T00:30:00Z",
         "2026-10-27T00:30:00Z",
     ]
+    assert shown.timezone == "Europe/Berlin"
 
 
 async def test_a_deleted_workflow_takes_all_its_triggers_along(service: Triggers) -> None:

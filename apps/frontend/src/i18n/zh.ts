@@ -254,6 +254,7 @@ export default {
   "New workflow": "新建工作流",
   Next: "下次",
   "Next runs": "后续运行",
+  "In the time of {zone}": "以下为 {zone} 时间",
   "No credentials yet": "还没有凭证",
   "No data yet": "还没有数据",
   "No executions": "没有执行记录",

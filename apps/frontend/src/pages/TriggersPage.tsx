@@ -211,10 +211,14 @@ function TriggerDialog({
                 <Notice tone="amber">{t("It is paused: none of these will happen.")}</Notice>
               ) : null}
               {times.error ? <Problem error={times.error} /> : null}
+              {times.data?.timezone ? (
+                <p className="soft small">{t("In the time of {zone}", { zone: times.data.timezone })}</p>
+              ) : null}
               <ol className="ticks">
                 {(times.data?.times ?? []).map((time) => (
                   <li key={time}>
-                    {day(time, language)} <span className="soft">{ago(time, language)}</span>
+                    {day(time, language, times.data?.timezone)}{" "}
+                    <span className="soft">{ago(time, language)}</span>
                   </li>
                 ))}
               </ol>

@@ -32,10 +32,24 @@ export function moment(time: string | undefined, language: Language): string {
   );
 }
 
-/** With the weekday, as plans are read. */
-export function day(time: string | undefined, language: Language): string {
+/** To the millisecond, for facts that follow each other closely. */
+export function instant(time: string | undefined, language: Language): string {
   if (!time) return "";
   return new Intl.DateTimeFormat(language, {
+    month: "short",
+    day: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+  }).format(new Date(time));
+}
+
+/** With the weekday, as plans are read, on the clocks of a time zone. */
+export function day(time: string | undefined, language: Language, timeZone?: string): string {
+  if (!time) return "";
+  return new Intl.DateTimeFormat(language, {
+    timeZone,
     weekday: "short",
     month: "short",
     day: "numeric",

@@ -5,7 +5,7 @@ import { useLocation } from "wouter";
 import { type EventTypeJson, type NodeRunJson, workflows } from "~/api/contract";
 import { useWords } from "~/i18n";
 import { ForkDialog } from "~/pages/ForkDialog";
-import { moment } from "~/pages/format";
+import { instant, moment } from "~/pages/format";
 import { Button, Input } from "~/ui";
 
 /** What each kind of fact means. */
@@ -78,7 +78,7 @@ export function Journal({ id, runs, last }: { id: string; runs: NodeRunJson[]; l
             {lines.map((line) => (
               <tr key={line.seq}>
                 <td className="nr">{line.seq}</td>
-                <td>{moment(line.at, language)}</td>
+                <td title={moment(line.at, language)}>{instant(line.at, language)}</td>
                 <td>{line.fact}</td>
                 <td title={line.address}>{line.step}</td>
                 <td className="does">

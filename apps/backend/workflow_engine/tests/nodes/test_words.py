@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from workflow_engine.nodes.credentials import SYSTEMS
 from workflow_engine.nodes.registry import installed
 from workflow_engine.nodes.words import ENGLISH, Words, words
 from workflow_engine.services import wire
-from workflow_engine.services.tools import integration_to_proto, services
+from workflow_engine.services.tools import integration_to_proto, systems
 
 
 class Listening(Words):
@@ -38,7 +37,7 @@ def listening() -> Listening:
     for node in installed():
         if type(node).__module__.startswith("workflow_engine."):
             wire.node_type_to_proto(node, found)
-    for system in (*SYSTEMS, *services(installed())):
+    for system in systems(installed()):
         integration_to_proto(system, installed(), found)
     return found
 

@@ -539,6 +539,7 @@ SYSTEMS = (
     System("amqp", "AMQP", "A message broker such as RabbitMQ.", ("amqp",), "https://www.rabbitmq.com/docs"),
     System("ftp", "FTP", "A server for files.", ("ftp",), "https://www.rfc-editor.org/rfc/rfc959"),
     System("kafka", "Kafka", "A log of messages.", ("kafka",), "https://kafka.apache.org/documentation/"),
+    System("mail", "Mail", "A mailbox, or a server that sends mail.", ("smtp", "imap")),
     System("mqtt", "MQTT", "A broker for messages of devices.", ("mqtt",), "https://mqtt.org/mqtt-specification/"),
     System("mysql", "MySQL or MariaDB", "A database.", ("mysql",), "https://mariadb.com/kb/en/"),
     System("nats", "NATS", "A message broker.", ("nats",), "https://docs.nats.io/"),

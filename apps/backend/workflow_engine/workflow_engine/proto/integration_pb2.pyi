@@ -1723,10 +1723,13 @@ class PreviewTriggerResponse(_message.Message):
     SUCCESS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
     success: _builtins.bool
     """It worked."""
     message: _builtins.str
     """What was done."""
+    timezone: _builtins.str
+    """The time zone that the schedule is read in, for example Europe/Berlin."""
     @_builtins.property
     def times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
         """In order."""
@@ -1737,10 +1740,11 @@ class PreviewTriggerResponse(_message.Message):
         success: _builtins.bool = ...,
         message: _builtins.str = ...,
         times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+        timezone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "success", b"success", "times", b"times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "success", b"success", "times", b"times", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

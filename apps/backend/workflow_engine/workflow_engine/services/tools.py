@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from inspect import get_annotations
+from inspect import cleandoc, get_annotations
 from typing import Any
 
 from workflow_engine.engine.items import Failure, Item
@@ -44,7 +44,7 @@ class Tools:
         wanted, say = request.query.lower(), words(request.language)
         found = [
             integration_to_proto(system, self.backend.registry, say)
-            for system in (*SYSTEMS, *services(self.backend.registry))
+            for system in systems(self.backend.registry)
             if wanted in f"{system.id} {system.name} {say(system.name)}".lower()
         ]
         return it.ListIntegrationsResponse(success=True, message=f"{len(found)} integrations", integrations=found)
@@ -173,9 +173,12 @@ def _check_use(arguments: Mapping[str, Any]) -> None:
         raise ServiceError("INVALID_REQUEST", f"{wrong[0][0]} {wrong[0][1]}", violations=wrong)
 
 
-def services(registry: Registry) -> list[System]:
-    """The services on the web that node types are made for."""
-    return [node.system() for node in registry if isinstance(node, Service)]
+def systems(registry: Registry) -> list[System]:
+    """All that can be connected to: a credential of each kind fits one of them."""
+    known = [*SYSTEMS, *(node.system() for node in registry if isinstance(node, Service))]
+    told = {kind for system in known for kind in system.kinds}
+    others = [kind for kind in KINDS.values() if kind.type not in told]
+    return known + [System(kind.type, kind.title, cleandoc(kind.__doc__ or ""), (kind.type,)) for kind in others]
 
 
 def integration_to_proto(system: System, registry: Any, say: Words) -> it.Integration:

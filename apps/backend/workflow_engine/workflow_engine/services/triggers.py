@@ -165,7 +165,8 @@ class Triggers:
             times.append(wire.timestamp(tick + jitter_of(given.id, tick, kind.jitter(checked) if given.id else 0)))
             if len(times) == (request.count or PREVIEWED):
                 break
-        return it.PreviewTriggerResponse(success=True, message=f"{len(times)} times", times=times)
+        zone = getattr(checked, "timezone", "") or timezone
+        return it.PreviewTriggerResponse(success=True, message=f"{len(times)} times", times=times, timezone=zone)
 
     # parts
 

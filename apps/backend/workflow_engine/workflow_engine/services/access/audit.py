@@ -61,7 +61,8 @@ class Entry:
     async def done(self, response: Message | None) -> None:
         """Returns once it is stored."""
         if self._is_recorded():
-            ids = [*_ids(self._request), *(_ids(response) if response is not None else [])]
+            # First what was made.
+            ids = [*(_ids(response) if response is not None else []), *_ids(self._request)]
             if (pk := self._witnessed()) is None or not self._told.issuperset(ids):
                 await self._store_row(self._row(ids), pk)
 
@@ -91,7 +92,7 @@ class Entry:
         return is_change and not rpc.http.get and bool(caller.permissions)
 
     def _record(self, connection: Connection, result: object) -> int:
-        ids = [*_ids(self._request), *([result] if isinstance(result, str) else [])]
+        ids = [*([result] if isinstance(result, str) else []), *_ids(self._request)]
         self._told = set(ids)
         return accounts.record(connection, self._row(ids))
 
