@@ -187,6 +187,8 @@ export function fieldsOf(schema: Schema, root: Schema): Field[] {
   });
 }
 
+const SPELLED: Record<string, string> = { mib: "MiB", qos: "QoS" };
+
 /** `timeout_seconds` becomes "Timeout seconds". */
 export function labelOf(name: string, schema: Schema = {}): string {
   if (/^[A-Z][A-Z0-9]*$/.test(name)) return name;
@@ -198,8 +200,9 @@ export function labelOf(name: string, schema: Schema = {}): string {
   // Operations are called `thing.what`.
   const words = /^[a-z ]+(\.[a-z ]+)+$/.test(made) ? made.replaceAll(".", ": ") : made;
   const label = words.charAt(0).toUpperCase() + words.slice(1);
-  return label.replace(/\b(url|id|json|http|api|sql|html|xml|csv|tls|mib|ip|uri|ai)\b/gi, (word) =>
-    word.toLowerCase() === "mib" ? "MiB" : word.toUpperCase(),
+  return label.replace(
+    /\b(url|id|json|http|api|sql|html|xml|csv|tls|ssl|mib|ip|uri|ai|qos)\b/gi,
+    (word) => SPELLED[word.toLowerCase()] ?? word.toUpperCase(),
   );
 }
 
