@@ -47,6 +47,7 @@ from workflow_engine.engine.expressions.values import (
     text_of,
     unsigned,
 )
+from workflow_engine.utils.json import refuse_deep
 
 __all__ = ["FUNCTIONS", "OPERATORS", "TABLE", "Function", "Signature"]
 
@@ -884,11 +885,16 @@ def from_json(run: Run, text: str) -> Any:
     run.spend(len(text) >> 3)
     run.build(4 * len(text))
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_int=_json_int)
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_json_int)
     except json.JSONDecodeError as error:
         raise Trouble(
             f"this is no JSON: {error.msg} at character {error.pos}", "the text begins with " + _shown(text)
         ) from None
+    try:
+        refuse_deep(value)
+    except ValueError as error:
+        raise Trouble(f"this is no JSON that can be used: {error}") from None
+    return value
 
 
 # optionals
