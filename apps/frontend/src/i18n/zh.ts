@@ -268,6 +268,8 @@ export default {
   "Edit {name}": "编辑 {name}",
   "What it owns stays, and only admins see it then.": "其内容会保留，但此后只有管理员可见。",
   "Next runs": "后续运行",
+  "Start from it again": "用它再次启动",
+  "Nothing was started": "未启动任何执行",
   "In the time of {zone}": "以下为 {zone} 时间",
   "No credentials yet": "还没有凭证",
   "No data yet": "还没有数据",
