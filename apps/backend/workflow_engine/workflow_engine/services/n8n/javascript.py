@@ -286,6 +286,7 @@ _UNPADDED = {
     "YY": "{0}.format('%Y', {zone}).substring(2)",
 }
 """What strftime has no code for."""
+_LOOKS_AROUND = re.compile(r"(?<!\\)\(\?<?[=!]|(?<!\\)\\[1-9]")
 _GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)")
 _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|%|[^A-Za-z%']+")
 
@@ -471,6 +472,8 @@ class _Translator:
         said = _said(flags) if flags else ""
         pattern = _said(_part(node, "pattern")).replace("\\/", "/")
         inline = "".join(each for each in said if each in "ism")
+        if _LOOKS_AROUND.search(pattern):
+            raise Beyond(f"{_short(node)} looks around or back, which our regular expressions can not")
         return Cel(("g" if "g" in said else " ") + (f"(?{inline})" if inline else "") + pattern, "regex")
 
     # names
