@@ -1,7 +1,7 @@
 """A checked syntax tree becomes nested Python closures that count what they do.
 
 Each closure takes the `Run` and returns a value. Loops pay for their whole length before they start, in steps
-proportional to the size of their body; functions pay for the data that they touch (see functions.py). So no expression,
+proportional to the size of their body; functions pay for the data that they touch (see functions/). So no expression,
 however it is nested, outlives its budget by more than one cheap operation.
 
 Nothing here knows the source text: troubles carry the position of the tree's node at which they arose.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from workflow_engine.engine.expressions import functions
+from workflow_engine.engine.expressions.operators import OPERATORS
 from workflow_engine.engine.expressions.syntax import Expr
 from workflow_engine.engine.expressions.values import (
     ELEMENT,
@@ -315,7 +316,7 @@ class Lowering:
             else:
                 arguments.insert(0, call.target)
         name = name.removeprefix(".")
-        if operator := functions.OPERATORS.get(name):
+        if operator := OPERATORS.get(name):
             self.builds = self.builds or name == "_+_"
             return _operation(operator, [self.lower(each) for each in arguments], at)
         function = functions.FUNCTIONS.get((name, call.HasField("target") and len(arguments) > len(call.args)))
@@ -477,7 +478,7 @@ def _weight(tree: Expr) -> int:
             return 1 + _weight(tree.select_expr.operand)
         case "call_expr":
             target = _weight(tree.call_expr.target) if tree.call_expr.HasField("target") else 0
-            own = 1 if tree.call_expr.function in functions.OPERATORS else 3
+            own = 1 if tree.call_expr.function in OPERATORS else 3
             return own + target + sum(map(_weight, tree.call_expr.args))
         case "list_expr":
             return 1 + sum(map(_weight, tree.list_expr.elements))
