@@ -44,7 +44,8 @@ from workflow_engine.engine.events import (
     encode,
 )
 from workflow_engine.engine.items import Failure
-from workflow_engine.engine.plan import Catalogue, Plan, PlanNode, build
+from workflow_engine.engine.plan import Catalogue, Plan, PlanNode
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Work, parse_address
 from workflow_engine.engine.tasks import TaskChange
