@@ -451,7 +451,7 @@ class _Builder:
     # meaning
 
     def check_references(self, order: list[int]) -> None:
-        if not any(node.template.references.nodes for node in self.nodes):
+        if not any(node.template.nodes for node in self.nodes):
             return
         above = [0] * len(self.nodes)
         for index in order:
@@ -463,7 +463,7 @@ class _Builder:
         for node in self.nodes:
             # An undo step and a part see what the node that they serve sees.
             seat = undone_by.get(node.index, bound_by.get(node.index, node.index))
-            for name in sorted(node.template.references.nodes):
+            for name in sorted(node.template.nodes):
                 self.check_reference(node, name, above[seat] | (1 << seat if seat != node.index else 0))
 
     def check_reference(self, node: PlanNode, name: str, above: int) -> None:

@@ -74,7 +74,6 @@ class Lowering:
     def __init__(self, variables: frozenset[str], positions: Mapping[int, int]) -> None:
         self.variables, self.positions = variables, positions
         self.nodes: set[str] = set()
-        self.names: set[str] = set()
         self.asked: dict[str, bool] = {}
         """Arguments that are to come from a model, and whether the expression can not do without."""
         self.slots = 0
@@ -139,7 +138,6 @@ class Lowering:
                 f"write {ARGUMENTS}.city, so that the model can be told what to give",
             )
         if name in self.variables:
-            self.names.add(name)
             return _variable(name, self.at(tree))
         if name in _TYPES:
             kind = _TYPES[name]
@@ -166,7 +164,6 @@ class Lowering:
 
     def argument(self, name: str, at: int, *, must: bool = True) -> Eval:
         """One of the arguments of a tool."""
-        self.names.add(ARGUMENTS)
         self.asked[name] = self.asked.get(name, False) or (must and not self._lenient)
 
         def argument(run: Run) -> Any:
@@ -191,7 +188,6 @@ class Lowering:
 
     def node(self, name: str, at: int) -> Eval:
         self.nodes.add(name)
-        self.names.add("node")
 
         def node(run: Run) -> Any:
             found = run.node(name)
@@ -211,7 +207,6 @@ class Lowering:
 
     def delivered(self, name: str) -> Eval:
         self.nodes.add(name)
-        self.names.add("node")
         return lambda run: run.node(name) is not None
 
     def qualified(self, tree: Expr) -> str:

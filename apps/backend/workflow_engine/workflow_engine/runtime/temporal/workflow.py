@@ -571,7 +571,7 @@ def _seen(state: State, node: PlanNode, path: tuple[int, ...]) -> Iterator[Seen]
     while nodes:
         each = nodes.pop()
         nodes += [plan.nodes[part] for parts in each.parts.values() for part in parts]
-        for name in sorted(each.template.references.nodes):
+        for name in sorted(each.template.nodes):
             index = plan.by_name.get(name)
             if index is None:
                 continue
