@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from workflow_engine.engine.expressions.functions.common import built, shown, utf8
 from workflow_engine.engine.expressions.functions.table import function
 from workflow_engine.engine.expressions.values import LEAST_INT, MOST_INT, Run, Trouble, dump, text_of
+from workflow_engine.utils.json import refuse_deep
 
 
 @function("text.urlEncode() -> text", example="'a b&c'.urlEncode() == 'a%20b%26c'")
@@ -72,11 +73,16 @@ def from_json(run: Run, text: str) -> Any:
     run.spend(len(text) >> 3)
     run.build(4 * len(text))
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_int=_json_int)
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_json_int)
     except json.JSONDecodeError as error:
         raise Trouble(
             f"this is no JSON: {error.msg} at character {error.pos}", "the text begins with " + shown(text)
         ) from None
+    try:
+        refuse_deep(value)
+    except ValueError as error:
+        raise Trouble(f"this is no JSON that can be used: {error}") from None
+    return value
 
 
 def _from_base64(run: Run, text: str) -> bytes:
