@@ -122,7 +122,7 @@ async def test_recovery_finds_what_has_not_ended_and_pks_go_on_from_there(store:
     store.close()
 
     again = Store.open(database_url)
-    assert again.acquire_ownership(wait=False)
+    assert again.acquire_ownership()
     try:
         busy = again.busy_executions(0, 1) + again.busy_executions(1, 3)
         assert [row.status for row in busy] == [Status.NEW, Status.RUNNING]

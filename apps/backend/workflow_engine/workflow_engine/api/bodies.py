@@ -19,8 +19,6 @@ from workflow_engine.utils import json, xml
 
 MOST_FIELDS, MOST_FILES = 10_000, 1_000
 """Of one form."""
-DEEPEST = 200
-"""Levels of a value."""
 IN_MEMORY = 1024 * 1024
 """Bytes of a form's field."""
 
@@ -72,7 +70,7 @@ async def parse(data: bytes, headers: Mapping[str, str], blobs: Blobs, *, raw: b
         return Body(None, files)
     if media == "application/json" or media.endswith("+json"):
         try:
-            return Body(_shallow(data), files)
+            return Body(json.loads(data), files)
         except ValueError as wrong:
             raise BadBody(f"the body is no JSON: {wrong}") from None
     if media == "application/x-www-form-urlencoded":
@@ -174,20 +172,6 @@ def _looks_like_json(data: bytes) -> Any:
     if data.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
-        return _shallow(data)
+        return json.loads(data)
     except ValueError:
         return None
-
-
-def _shallow(data: bytes) -> Any:
-    """The value of JSON that is not so deep that whatever walks it later falls. Raises ValueError."""
-    value = json.loads(data)
-    if data.count(b"[") + data.count(b"{") <= DEEPEST:
-        return value
-    floor, depth = [value], 0
-    while floor:
-        if (depth := depth + 1) > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-        inside = (each.values() if isinstance(each, dict) else each for each in floor)
-        floor = [each for level in inside for each in level if isinstance(each, dict | list)]
-    return value

@@ -11,13 +11,17 @@ import msgspec
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
+DEEPEST = 200
+"""Levels of a value that comes from outside. Somewhere beyond that whatever walks it falls, ours or a library's; where
+that is depends on the Python."""
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
 
 def loads(data: bytes | str) -> Any:
     """The value that `data` says. Of members with the same name the last one wins.
 
-    Raises ValueError for what is no JSON: NaN, infinities, numbers out of range, lone surrogates, bad UTF-8.
+    Raises ValueError for what is no JSON: NaN, infinities, numbers out of range, lone surrogates, bad UTF-8; and for
+    what is nested more than `DEEPEST` levels deep.
     """
     if isinstance(data, str):
         data = data.encode()
@@ -27,11 +31,26 @@ def loads(data: bytes | str) -> Any:
     try:
         value = msgspec.json.decode(data)
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise _too_deep() from None
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from None
-    # Walking the value costs more than reading it, and long numbers are rare.
+    # Walking the value costs more than reading it; many levels and long numbers are rare.
+    if data.count(b"[") + data.count(b"{") > DEEPEST:
+        refuse_deep(value)
     return _exact(value) if _LONG_NUMBER.search(data) else value
+
+
+def refuse_deep(value: Any) -> None:
+    """Raises ValueError for a value that is nested more than `DEEPEST` levels deep."""
+    floor, depth = [value], 0
+    while floor := [each for each in floor if isinstance(each, dict | list)]:
+        if (depth := depth + 1) > DEEPEST:
+            raise _too_deep()
+        floor = [each for level in floor for each in (level.values() if isinstance(level, dict) else level)]
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {DEEPEST} levels deep")
 
 
 def dumps(value: Any, *, sort: bool = False) -> bytes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 
-DEEPEST = 200
-"""Elements inside each other."""
+from workflow_engine.utils.json import DEEPEST
 
 
 def parsed(data: bytes) -> Any:

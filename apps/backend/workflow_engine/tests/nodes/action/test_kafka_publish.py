@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,10 @@ async def test_where_it_will_not_connect(context: Context, server: str, reason: 
 
 
 async def test_a_broker_that_says_nothing(tmp_path: Path) -> None:
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    credential = {"type": "kafka", "host": "127.0.0.1", "port": silent.sockets[0].getsockname()[1], "tls": "off"}
-    async with silent, world(tmp_path, here=credential) as context:
-        failed = failure(await run(context, timeout_seconds=0.3))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        credential = {"type": "kafka", "host": "127.0.0.1", "port": silent.getsockname()[1], "tls": "off"}
+        async with world(tmp_path, here=credential) as context:
+            failed = failure(await run(context, timeout_seconds=0.3))
     assert (failed.reason, failed.retryable) == ("TIMEOUT", False)
 
 

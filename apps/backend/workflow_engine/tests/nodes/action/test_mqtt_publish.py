@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,10 @@ async def test_where_it_will_not_connect(context: Context, server: str, reason: 
 
 
 async def test_a_broker_that_says_nothing(context: Context, mqtt_server: dict[str, Any], tmp_path: Path) -> None:
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with silent, world(tmp_path, here={**mqtt_server, "port": port}) as quiet:
-        failed = failure(await run(quiet, timeout_seconds=0.3))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        credential = {**mqtt_server, "port": silent.getsockname()[1]}
+        async with world(tmp_path, here=credential) as quiet:
+            failed = failure(await run(quiet, timeout_seconds=0.3))
     assert failed.reason in ("TIMEOUT", "CONNECTION_FAILED")
 
 

@@ -9,13 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from workflow_engine.nodes.spec import Json, NodeFailure
-from workflow_engine.utils.json import INT64_MAX, INT64_MIN
+from workflow_engine.utils.json import DEEPEST, INT64_MAX, INT64_MIN
 
 MAX_BYTES = 64 << 20
 """Size of a file that is read or written as a whole."""
 MAX_VALUES = 2_000_000
 """Values in one file; one that a YAML alias repeats counts again."""
-MAX_DEPTH = 200
 
 
 def invalid(format: str, why: str, hint: str = "see that the file is complete and of this format") -> NodeFailure:
@@ -34,8 +33,8 @@ class Plain:
         self._left -= 1
         if self._left < 0:
             raise invalid(self._format, f"it holds more than {MAX_VALUES:,} values", "split it into smaller files")
-        if depth > MAX_DEPTH:
-            raise invalid(self._format, f"it is nested more than {MAX_DEPTH} levels deep")
+        if depth > DEEPEST:
+            raise invalid(self._format, f"it is nested more than {DEEPEST} levels deep")
         match value:
             case None | bool() | str():
                 return value
