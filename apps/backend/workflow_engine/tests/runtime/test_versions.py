@@ -1,5 +1,5 @@
-"""A deploy on Temporal, as docs/upgrading.md says it: what runs stays with its build, the rest goes to the new one, and so
-do gates."""
+"""A deploy on Temporal, as docs/upgrading.md says it: what runs stays with its build, the rest goes to the new one,
+and gates go over to it."""
 
 from __future__ import annotations
 

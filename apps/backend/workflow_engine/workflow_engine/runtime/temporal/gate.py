@@ -3,8 +3,8 @@
 The same `Admission` that the local runtime uses. An execution enters by signal, is told by signal that it is in, and
 leaves by signal. One that was ended by force never leaves; while others wait, the gate asks from time to time.
 
-A gate may outlive every build of the workers, so it goes over to the current one in the middle of its history. What this
-file commands Temporal to do, and in which order, must therefore stay as it is for histories that exist: a change of it
+A gate may outlive every build of the workers, so it goes over to the current one in the middle of its history. What
+this file commands Temporal to do, and in which order, must therefore stay as it is for histories that exist: a change
 stands behind `workflow.patched`. `tests/runtime/test_gate_histories.py` replays what gates of earlier releases did.
 """
 
