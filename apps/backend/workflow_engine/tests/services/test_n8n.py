@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.serving import Client, output, serving
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.nodes.registry import installed
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.models.store import NotFound, WorkflowFilter
 from workflow_engine.models.triggers import unregister
 from workflow_engine.nodes.words import words
