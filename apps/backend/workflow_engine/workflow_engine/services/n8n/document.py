@@ -246,7 +246,7 @@ class _Import:
             self.say(id, "type", reason, "replace this node; its notes hold the original", is_error=True)
         self.made[name] = made
         built |= self.behaviour(id, source)
-        retried = {key: built[key] for key in ("retry", "on_error") if key in built}
+        retried: dict[str, Any] = {key: built[key] for key in ("retry", "on_error") if key in built}
         if worker_of(made) is not None:
             # It is the node in front that fails; what is made of its result passes a failure on.
             built.pop("retry", None)
