@@ -270,8 +270,10 @@ describe("a schedule", () => {
     await dialog.getByRole("button", { name: "Backfill" }).click();
     await on.getByText("3 executions started").first().waitFor();
     await dialog.getByText("Started").nth(2).waitFor();
+    await dialog.getByRole("button", { name: "Start from it again" }).first().click();
+    await dialog.getByText("Started").nth(3).waitFor();
     const { executions } = await server.api("GET", `/v1/executions?workflowId=${workflow}`);
-    assert.equal(executions.length, 3);
+    assert.equal(executions.length, 4);
     assert.deepEqual(on.mistakes, []);
   });
 });

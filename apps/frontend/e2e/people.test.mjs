@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { asked, create, idOf, leave, saved, write } from "./hands.mjs";
-import { browser, engine, model, page, shot } from "./world.mjs";
+import { accessibility, browser, engine, model, page, shot } from "./world.mjs";
 
 const EMAIL = "ada@example.com";
 const PASSWORD = "correct horse battery";
@@ -58,6 +58,44 @@ describe("a server with users", () => {
     assert.equal(refused.status, 401);
     await on.goto(`${server.url}/settings/audit`);
     await on.getByRole("cell", { name: "RevokeApiKey" }).first().waitFor();
+  });
+
+  it("shares what belongs to a project with its members, and with nobody else", async () => {
+    const grace = { email: "grace@example.com", name: "Grace Hopper", password: PASSWORD };
+    await asked(on, "POST", "/v1/users", { ...grace, roles: ["ROLE_EDITOR"] });
+    await on.goto(`${server.url}/settings/projects`);
+    await on.getByRole("button", { name: "New project" }).click();
+    const dialog = on.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("Billing");
+    await dialog.getByLabel("Grace Hopper").check();
+    assert.deepEqual(await accessibility(on), []);
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await on.getByRole("cell", { name: "Grace Hopper" }).waitFor();
+    assert.deepEqual(await accessibility(on), []);
+
+    await on.goto(`${server.url}/`);
+    await on.getByRole("button", { name: "New workflow" }).first().click();
+    await on.getByLabel("Name").fill("Invoices");
+    await on.getByLabel("Belongs to").selectOption("Billing");
+    await on.getByRole("button", { name: "Create" }).click();
+    await on.locator(".node").first().waitFor();
+
+    const hers = await chromium.newContext({ viewport: { width: 1280, height: 800 } });
+    const other = await page(hers, server.url);
+    await other.getByLabel("E-mail").fill(grace.email);
+    await other.getByLabel("Password").fill(grace.password);
+    await other.getByRole("button", { name: "Sign in" }).click();
+    await other.getByRole("row", { name: /Invoices Billing/ }).waitFor();
+
+    await on.getByRole("button", { name: "More" }).click();
+    await on.getByRole("menuitem", { name: "Workflow settings" }).click();
+    await on.getByLabel("Belongs to").selectOption("Me");
+    await on.getByRole("button", { name: "Apply" }).click();
+    await saved(on);
+    await other.reload();
+    await other.getByText("Your first workflow").waitFor();
+    assert.deepEqual(other.mistakes, []);
+    await hers.close();
   });
 
   it("is published with a webhook; a call starts it, and an answer in the inbox finishes it", async () => {

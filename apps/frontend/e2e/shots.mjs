@@ -454,6 +454,16 @@ async function furnish(server, shop) {
     ["lin@example.com", "林小雨", "ROLE_VIEWER"],
   ])
     await server.api("POST", "/v1/users", { email, name, roles: [role], password: ADMIN.password });
+  const { users } = await server.api("GET", "/v1/users");
+  for (const [name, description, some] of [
+    ["Billing", "Invoices, dunning and refunds", /grace|ada/],
+    ["Warehouse", "", /lin/],
+  ])
+    await server.api("POST", "/v1/projects", {
+      name,
+      description,
+      userIds: users.filter((each) => some.test(each.email)).map((each) => each.id),
+    });
   return ids;
 }
 
@@ -580,6 +590,8 @@ const VIEWS = (ids) => ({
   "settings-keys-new": ["/settings/keys", ".panel", click(".panel .primary", ".dialog")],
   "settings-users": ["/settings/users", ".panel table"],
   "settings-users-new": ["/settings/users", ".panel table", click(".panel .primary", ".dialog")],
+  "settings-projects": ["/settings/projects", ".panel table"],
+  "settings-projects-new": ["/settings/projects", ".panel table", click(".panel .primary", ".dialog")],
   "settings-audit": ["/settings/audit", ".panel table"],
   nowhere: ["/nowhere", ".empty"],
 });

@@ -5,6 +5,7 @@ import { workflows } from "~/api/contract";
 import { useCall } from "~/api/hooks";
 import { Text } from "~/forms/Text";
 import { useT } from "~/i18n";
+import { OwnerField } from "~/pages/owner";
 import { Button, Dialog, Field, Input, Notice, Select, Switch, Textarea } from "~/ui";
 import { useDoc, useEditorStore } from "./store";
 
@@ -21,6 +22,7 @@ export default function WorkflowSettings({ onClose }: { onClose(): void }) {
   const [description, setDescription] = useState(doc.description ?? "");
   const [tags, setTags] = useState((doc.tags ?? []).join(", "));
   const [settings, setSettings] = useState<Settings>(doc.settings ?? {});
+  const [owner, setOwner] = useState(doc.userId ?? "");
   const [vars, setVars] = useState(JSON.stringify(doc.vars ?? {}, null, 2));
   const [wrong, setWrong] = useState("");
   const others = useCall(workflows.listWorkflows, { limit: 500 });
@@ -46,6 +48,7 @@ export default function WorkflowSettings({ onClose }: { onClose(): void }) {
       kind: "head",
       fields: {
         description: description || undefined,
+        userId: owner || undefined,
         tags: list.length > 0 ? list : undefined,
         settings: Object.keys(settings).length > 0 ? settings : undefined,
         vars: constants && Object.keys(constants).length > 0 ? constants : undefined,
@@ -73,6 +76,7 @@ export default function WorkflowSettings({ onClose }: { onClose(): void }) {
           <Textarea id={id} value={description} onChange={(event) => setDescription(event.target.value)} />
         )}
       </Field>
+      <OwnerField owner={owner} onChange={setOwner} />
       <div className="pair">
         <Field label={t("Tags")} hint={t("Separated by commas.")}>
           {(id) => <Input id={id} value={tags} onChange={(event) => setTags(event.target.value)} />}

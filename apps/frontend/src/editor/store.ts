@@ -136,7 +136,7 @@ export function createEditor(given: WorkflowJson, types: NodeTypeJson[], readOnl
         const answer = await call(workflows.updateWorkflow, {
           workflowId: id,
           workflow: doc,
-          updateMask: "name,description,tags,nodes,connections,settings,vars",
+          updateMask: `name,description,tags,nodes,connections,settings,vars${doc.userId ? ",userId" : ""}`,
           etag,
         });
         const isNewest = get().history.doc === doc;

@@ -3,7 +3,7 @@ import type { PositionJson, WorkflowJson } from "~/api/contract";
 import { type Connection, connectionsOf, type Doc, keyOf, type Node, nameOf, nodeOf, nodesOf } from "./graph";
 
 /** Fields of the workflow itself that an edit may replace. */
-export type Head = Pick<WorkflowJson, "name" | "description" | "tags" | "settings" | "vars">;
+export type Head = Pick<WorkflowJson, "name" | "description" | "userId" | "tags" | "settings" | "vars">;
 
 export type Edit =
   | { kind: "add"; nodes: Node[]; connections: Connection[] }

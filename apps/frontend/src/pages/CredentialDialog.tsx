@@ -8,6 +8,7 @@ import type { Schema } from "~/forms/schema";
 import { useWords } from "~/i18n";
 import { Button, Dialog, Field, Input, Loading, messageOf, Notice, Problem, Select, toast } from "~/ui";
 import { connect, grantOf, openWindow } from "./grant";
+import { OwnerField } from "./owner";
 
 export function CredentialDialog({
   types,
@@ -37,6 +38,7 @@ export function CredentialDialog({
     (existing?.fields ?? {}) as Record<string, unknown>,
   );
   const [hosts, setHosts] = useState((existing?.allowedHosts ?? []).join(", "));
+  const [owner, setOwner] = useState("");
   const [granting, setGranting] = useState(false);
   const provider = useRef<Window | null>(null);
   const connects =
@@ -99,6 +101,7 @@ export function CredentialDialog({
               if (connects) provider.current = openWindow();
               create.mutate({
                 name,
+                userId: owner,
                 type: type?.type ?? "",
                 fields: fields as NonNullable<CredentialJson["fields"]>,
                 allowedHosts,
@@ -148,6 +151,7 @@ export function CredentialDialog({
               />
             )}
           </Field>
+          {existing ? null : <OwnerField owner={owner} onChange={setOwner} />}
           {(create.error ?? update.error) ? <Problem error={create.error ?? update.error} /> : null}
           <div className="row" style={{ justifyContent: "flex-end" }}>
             <Button onClick={onClose}>{t("Cancel")}</Button>

@@ -1,5 +1,5 @@
 /** How the editor looks, who one is, and for admins: people and what they did. */
-import { KeyRound, MonitorSmartphone, Palette, ScrollText, Users } from "lucide-react";
+import { FolderKey, KeyRound, MonitorSmartphone, Palette, ScrollText, Users } from "lucide-react";
 import type { ComponentType } from "react";
 import { Link, useParams } from "wouter";
 import { useSession } from "~/api/session";
@@ -9,18 +9,20 @@ import { Audit } from "./settings/Audit";
 import { Keys } from "./settings/Keys";
 import { Look } from "./settings/Look";
 import { People } from "./settings/People";
+import { Projects } from "./settings/Projects";
 import "./pages.css";
 
 export default function SettingsPage() {
   const { t } = useWords();
   const { tab = "look" } = useParams<{ tab?: string }>();
-  const { may } = useSession();
+  const { may, secured } = useSession();
   const isAdmin = may("PERMISSION_ADMIN");
   const tabs: { id: string; label: string; icon: ComponentType; show: boolean }[] = [
     { id: "look", label: t("Look and language"), icon: Palette, show: true },
     { id: "account", label: t("Account"), icon: MonitorSmartphone, show: true },
     { id: "keys", label: t("API keys"), icon: KeyRound, show: true },
     { id: "users", label: t("Users"), icon: Users, show: isAdmin },
+    { id: "projects", label: t("Projects"), icon: FolderKey, show: isAdmin && secured },
     { id: "audit", label: t("Audit log"), icon: ScrollText, show: isAdmin },
   ];
   return (
@@ -51,6 +53,8 @@ export default function SettingsPage() {
             <Keys />
           ) : tab === "users" ? (
             <People />
+          ) : tab === "projects" ? (
+            <Projects />
           ) : tab === "audit" ? (
             <Audit />
           ) : (

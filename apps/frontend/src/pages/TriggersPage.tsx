@@ -1,5 +1,5 @@
 /** What starts workflows by itself. */
-import { Bell, CalendarClock, Copy, Play, Zap } from "lucide-react";
+import { Bell, CalendarClock, Copy, Play, RotateCcw, Zap } from "lucide-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { type TriggerDecisionJson, type TriggerJson, triggers, workflows } from "~/api/contract";
@@ -160,6 +160,12 @@ function TriggerDialog({
       setTab("events");
     },
   });
+  const replay = useChange(triggers.replayTriggerEvent, ["ListTriggerEvents"], {
+    done: (answer) =>
+      toast(answer.success ? "green" : "amber", answer.success ? t("Fired") : t("Nothing was started"), {
+        text: t.say(answer.message ?? ""),
+      }),
+  });
   const backfill = useChange(triggers.backfillTrigger, ["ListTriggerEvents"], {
     done: (answer) => {
       toast("green", t("{count} executions started", { count: answer.started ?? 0 }), {
@@ -243,6 +249,15 @@ function TriggerDialog({
                       </td>
                       <td className="soft small">{t.say(event.detail ?? "")}</td>
                       <td className="num">
+                        <Button
+                          small
+                          icon
+                          look="ghost"
+                          label={t("Start from it again")}
+                          onClick={() => replay.mutate({ eventId: event.id ?? "" })}
+                        >
+                          <RotateCcw />
+                        </Button>{" "}
                         {event.executionId ? (
                           <Link className="link" href={`/executions/${event.executionId}`}>
                             {t("Execution")}

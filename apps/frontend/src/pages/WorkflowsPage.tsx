@@ -9,6 +9,7 @@ import { useWords } from "~/i18n";
 import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
 import { FirstWorkflow } from "./FirstWorkflow";
 import { ago, moment } from "./format";
+import { OwnerField, useProjects } from "./owner";
 
 const GenerateDialog = lazy(() =>
   import("./GenerateDialog").then((module) => ({ default: module.GenerateDialog })),
@@ -26,6 +27,7 @@ export function WorkflowsPage() {
   const wanted = useDeferredValue(query);
   const list = useCall(workflows.listWorkflows, { query: wanted, limit: count }, { keep: true });
   const found = list.data?.workflows ?? [];
+  const shared = new Map(useProjects().map((each) => [each.id, each.name]));
   const isNew = list.data !== undefined && found.length === 0 && wanted === "";
   const create = useChange(workflows.createWorkflow, ["ListWorkflows"], {
     done: (answer) => go(`/workflows/${answer.workflow?.id}`),
@@ -43,7 +45,7 @@ export function WorkflowsPage() {
       });
       const remarks = answer.report?.length ?? 0;
       if (remarks)
-        toast("amber", t("Imported with {count} remarks", { count: remarks }), {
+        toast("amber", t(remarks === 1 ? "Imported with {count} remark" : "Imported with {count} remarks", { count: remarks }), {
           text: t.say(answer.report?.[0]?.message ?? ""),
         });
       go(`/workflows/${answer.workflow?.id}`);
@@ -159,6 +161,9 @@ export function WorkflowsPage() {
                       >
                         {workflow.name}
                       </Link>
+                      {shared.has(workflow.userId) ? (
+                        <Badge tone="blue">{shared.get(workflow.userId)}</Badge>
+                      ) : null}
                       {(workflow.tags ?? []).map((tag) => (
                         <Badge key={tag}>{tag}</Badge>
                       ))}
@@ -227,7 +232,7 @@ export function WorkflowsPage() {
         open={creating}
         onClose={() => setCreating(false)}
         busy={create.isPending}
-        onCreate={(name) => create.mutate({ name })}
+        onCreate={(name, userId) => create.mutate({ name, userId })}
       />
       {generating ? (
         <Suspense>
@@ -269,11 +274,12 @@ function CreateDialog({
 }: {
   open: boolean;
   onClose(): void;
-  onCreate(name: string): void;
+  onCreate(name: string, owner: string): void;
   busy: boolean;
 }) {
   const { t } = useWords();
   const [name, setName] = useState("");
+  const [owner, setOwner] = useState("");
   return (
     <Dialog open={open} onClose={onClose} title={t("New workflow")}>
       <form
@@ -281,7 +287,7 @@ function CreateDialog({
         style={{ gap: 16 }}
         onSubmit={(event) => {
           event.preventDefault();
-          if (name.trim()) onCreate(name.trim());
+          if (name.trim()) onCreate(name.trim(), owner);
         }}
       >
         <Field label={t("Name")} required>
@@ -296,6 +302,7 @@ function CreateDialog({
             />
           )}
         </Field>
+        <OwnerField owner={owner} onChange={setOwner} />
         <div className="row" style={{ justifyContent: "flex-end" }}>
           <Button onClick={onClose}>{t("Cancel")}</Button>
           <Button look="primary" type="submit" busy={busy} disabled={!name.trim()}>

@@ -23,7 +23,7 @@ from tests.runtime.peers import peer
 from tests.serving import Client, output
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import ExecutionEnded
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Status, Store
 from workflow_engine.nodes.registry import installed

@@ -49,10 +49,16 @@ async def temporal() -> AsyncIterator[Server]:
 async def waiting(engine: Engine) -> str:
     """An execution that waits for a signal."""
     id = await engine.start(chain("first", SIGNAL, "last"))
-    async for _, event in engine.runtime.watch(id):
-        if isinstance(event, NodeSuspended):
-            break
+    await suspended(engine, id)
     return id
+
+
+async def suspended(engine: Engine, id: str) -> None:
+    """Returns when one of its nodes waits."""
+    async with asyncio.timeout(20):
+        async for _, event in engine.runtime.watch(id):
+            if isinstance(event, NodeSuspended):
+                return
 
 
 async def test_with_its_database_everything_goes_on(postgres_url: str, tmp_path: Path, temporal: Server) -> None:

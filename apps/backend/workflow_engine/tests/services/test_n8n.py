@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.serving import Client, output, serving
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.nodes.registry import installed
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
@@ -190,6 +190,133 @@ async def test_the_environment_becomes_constants_to_fill_in(client: Client) -> N
     assert output(await client.run(imported.workflow.id)) == [{"url": "/orders"}]
 
 
+async def test_of_two_nodes_with_one_name_connections_mean_the_first(client: Client) -> None:
+    first = node("Mark", "set", 3.4, assignments=assignments(which="first"))
+    again = node("Mark", "set", 3.4, assignments=assignments(which="second"))
+    notes = [node("Note", "stickyNote", content="One."), node("Note", "stickyNote", content="Two.")]
+    imported = await bring_in(client, document(first, again, *notes, connections=links("Start -> Mark")))
+    (issue,) = [each for each in imported.report if each.code == "NOT_MAPPED"]
+    assert (issue.node_id, issue.field) == ("mark_2", "name")
+    assert imported.workflow.description == "One.\n\nTwo."
+    assert output(await client.run(imported.workflow.id)) == [{"which": "first"}]
+
+
+RULES = {
+    "version 1 leaves out what is usual: a number is smaller": (
+        node("If", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "value2": 5}]}),
+        [3, "4"],
+        [7],
+    ),
+    "version 1 orders texts as the numbers they are": (
+        node("If", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "operation": "larger", "value2": 5}]}),
+        ["7", 10],
+        ["4", None],
+    ),
+    "dates are ordered as times, whatever their offset": (
+        node("If", "if", 1, conditions={"dateTime": [{"value1": "={{ $json.n }}", "value2": "2026-03-01T12:00:00Z"}]}),
+        ["2026-03-01T13:00:00Z", "2026-03-01T08:00:00-08:00"],
+        ["2026-03-01T13:00:00+02:00", "2026-03-01"],
+    ),
+    "version 1 looks for text in whatever there is": (
+        node(
+            "If",
+            "if",
+            1,
+            conditions={"string": [{"value1": "={{ $json.n }}", "operation": "regex", "value2": "/^a?5/i"}]},
+        ),
+        [5, "A5", "57"],
+        [6, "b5", None],
+    ),
+    "loose types": (
+        node(
+            "If",
+            "if",
+            2.2,
+            conditions=CONDITION
+            | {
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "rightValue": 5,
+                        "operator": {"type": "number", "operation": "equals"},
+                    }
+                ]
+            },
+            looseTypeValidation=True,
+        ),
+        ["5", 5],
+        [6, "7"],
+    ),
+    "loose truth": (
+        node(
+            "If",
+            "if",
+            2,
+            conditions={
+                "options": {"typeValidation": "loose"},
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "operator": {"type": "boolean", "operation": "true", "singleValue": True},
+                    }
+                ],
+            },
+        ),
+        ["true", True],
+        ["no", False, None],
+    ),
+    "strict types": (
+        node(
+            "If",
+            "if",
+            2.2,
+            conditions={
+                "options": {"typeValidation": "strict"},
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "rightValue": "5",
+                        "operator": {"type": "string", "operation": "equals"},
+                    }
+                ],
+            },
+        ),
+        ["5"],
+        ["6"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+async def test_conditions_hold_for_what_they_held_for(client: Client, case: str) -> None:
+    condition, yes, no = RULES[case]
+    marks = [node("Yes", "set", 3.4, assignments=assignments(went="yes"), includeOtherFields=True), node("No", "noOp")]
+    drawn = links("Start -> If", "If -> Yes", "If[1] -> No")
+    imported = await bring_in(client, document(condition, *marks, connections=drawn))
+    assert not imported.report
+    execution = await client.run(imported.workflow.id, *({"n": each} for each in [*yes, *no]))
+    assert [each["n"] for each in output(execution) if "went" in each] == yes
+    assert [each["n"] for each in output(execution) if "went" not in each] == no
+
+
+def test_the_first_merges_kept_what_only_their_first_input_has() -> None:
+    merge = node("Merge", "merge", 1, mode="mergeByKey", propertyName1="id", propertyName2="id")
+    workflow, _ = from_n8n(document(merge, connections=links("Start -> Merge")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)
+    assert made == {"mode": "by_key", "keys": [{"left": "id", "right": "id"}], "join": "left"}
+
+
+def test_a_field_that_is_text_is_text_whatever_it_is_given() -> None:
+    given = assignments(count="={{ $json.list.length }}", name="={{ $json.name }}", list="={{ [1, 2] }}")
+    workflow, _ = from_n8n(document(node("Set", "set", 3.4, assignments=given), connections=links("Start -> Set")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)["assignments"]
+    assert [each["value"] for each in made] == [
+        "{{ toText(json.list.size()) }}",
+        "{{ json.name }}",
+        "{{ toText([1, 2]) }}",
+    ]
+
+
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     limit = node("Limit", "limit", 1, maxItems=2, surprise="yes")
     imported = await bring_in(client, document(limit, connections=links("Start -> Limit")))
@@ -204,7 +331,6 @@ async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
         "no json",
         '{"nodes": 3}',
         '{"nodes": [{"name": "A"}]}',
-        '{"nodes": [{"name": "A", "type": "x.set"}, {"name": "A", "type": "x.set"}]}',
     ],
 )
 async def test_what_is_no_export_is_refused(client: Client, content: str) -> None:

@@ -214,6 +214,13 @@ class _Import:
     def node(self, source: dict[str, Any]) -> None:
         name = source["name"]
         id = self.ids[name] = self.new_id(name)
+        if name != source["given_name"]:
+            first = source["given_name"]
+            self.say(
+                id,
+                "name",
+                f"another node is named {first!r} too: connections and expressions that name it mean that one",
+            )
         taken = Taken(source, lambda kind: list(self.bound_to(name, kind)))
         built: dict[str, Any] = {"id": id, "name": name}
         try:
@@ -496,17 +503,18 @@ class _Import:
 def sound(document: dict[str, Any]) -> dict[str, Any]:
     """The document with everything of the kind that n8n writes; what is of another kind is left out.
 
-    Raises ValueError when two nodes have one name: connections would mean either.
+    Of several nodes with one name, as other tools write them, the first keeps it: connections and expressions mean
+    that one.
     """
     nodes: dict[str, dict[str, Any]] = {}
     for source in document["nodes"]:
         if not isinstance(source, dict) or not isinstance(source.get("type"), str):
             raise ValueError("each node is an object with a type")
-        name = str(source.get("name") or source.get("id") or "node")
-        if name in nodes:
-            raise ValueError(f"two nodes are named {name!r}")
+        given = str(source.get("name") or source.get("id") or "node")
+        name = _free(given, nodes)
         nodes[name] = source | {
             "name": name,
+            "given_name": given,
             "parameters": _mapping(source.get("parameters")),
             "typeVersion": _number(source.get("typeVersion"), 1),
             "position": _position(source.get("position")),
@@ -531,6 +539,14 @@ def sound(document: dict[str, Any]) -> dict[str, Any]:
         "settings": _mapping(document.get("settings")),
         "pinData": _mapping(document.get("pinData")),
     }
+
+
+def _free(name: str, taken: dict[str, Any]) -> str:
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free
 
 
 def _mapping(value: Any) -> dict[str, Any]:
