@@ -317,6 +317,74 @@ def test_a_field_that_is_text_is_text_whatever_it_is_given() -> None:
     ]
 
 
+SHAPED = {
+    "text of a page is under `data`": (
+        node(
+            "N",
+            "httpRequest",
+            4.2,
+            url="https://example.com",
+            options={"response": {"response": {"responseFormat": "text"}}},
+        ),
+        "action.http_request",
+        {"data": "{{ json.text }}"},
+    ),
+    "a full response has a statusCode": (
+        node(
+            "N",
+            "httpRequest",
+            4.2,
+            url="https://example.com",
+            options={"response": {"response": {"fullResponse": True}}},
+        ),
+        "action.http_request",
+        {"statusCode": "{{ json.status }}"},
+    ),
+    "Telegram's answer is whole": (
+        node("N", "telegram", 1.2, chatId="7", text="Hi"),
+        "external_action.telegram",
+        {"ok": True, "result": "{{ json }}"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHAPED)
+def test_what_reads_a_result_finds_it_where_n8n_had_it(case: str) -> None:
+    source, type, assigned = SHAPED[case]
+    shaky = source | {"retryOnFail": True, "onError": "continueErrorOutput"}
+    reads = node("Reads", "set", 3.4, assignments=assignments(a="={{ $json.result.id }}", b="={{ $json.statusCode }}"))
+    drawing = links("Start -> N", "N -> Reads", "N[1] -> Failed")
+    workflow, report = from_n8n(document(shaky, reads, node("Failed", "noOp"), connections=drawing))
+    made = {each.id: each for each in workflow.nodes}
+    (worker,) = (each for each in workflow.nodes if each.type == type)
+    assert {
+        each["name"]: each["value"] for each in json_format.MessageToDict(made["n"].parameters)["assignments"]
+    } == assigned
+    # It is the request that may fail.
+    assert (worker.retry.max_attempts, worker.on_error) == (3, pb.ON_ERROR_ERROR_PORT)
+    assert not made["n"].HasField("retry")
+    assert made["n"].on_error == pb.ON_ERROR_UNSPECIFIED
+    assert {
+        ("start", "main", worker.id, "main"),
+        (worker.id, "main", "n", "main"),
+        ("n", "main", "reads", "main"),
+    } < drawn(workflow)
+    assert (worker.id, "error", "failed", "main") in drawn(workflow)
+    assert not report
+    assert not build(workflow, installed()).errors
+
+
+def test_an_airtable_record_has_its_cells_beside_its_id() -> None:
+    find = node("Find", "airtable", 2.1, operation="search", base=rl("app1"), table=rl("tbl1"))
+    workflow, _ = from_n8n(document(find, connections=links("Start -> Find")))
+    assert {each.id: each.type for each in workflow.nodes} == {
+        "start": "trigger.manual",
+        "find": "action.transform",
+        "find_records": "external_action.airtable",
+    }
+    assert not build(workflow, installed()).errors
+
+
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     limit = node("Limit", "limit", 1, maxItems=2, surprise="yes")
     imported = await bring_in(client, document(limit, connections=links("Start -> Limit")))
@@ -463,6 +531,8 @@ def test_javascript_that_has_a_counterpart(source: str) -> None:
         "$now.toFormat('ffff')",
         "$json.mail.match(/(a)(b)/)[3]",
         "$json.list.concat($json.more)",
+        "$json.text.replace(/,(?=x)/g, ';')",
+        "/(a)\\1/.test($json.x)",
         "$json.x.toFixed(2)",
         "",
     ],
@@ -660,7 +730,7 @@ NEAR = {
         node(
             "N",
             "airtable",
-            2.1,
+            1,
             operation="search",
             base=rl("app1"),
             table=rl("tbl1"),

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 
 _GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)")
+_AROUND = re.compile(r"(?<!\\)\(\?<?[=!]|(?<!\\)\\[1-9]")
+
+
+def looks_around(pattern: str) -> bool:
+    """Whether it looks ahead or behind, or at what a group held: RE2 can not."""
+    return _AROUND.search(pattern) is not None
 
 
 def one_group(pattern: str, wanted: int) -> str | None:

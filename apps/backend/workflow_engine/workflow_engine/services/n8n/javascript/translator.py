@@ -23,7 +23,7 @@ from workflow_engine.services.n8n.javascript.cel import (
 )
 from workflow_engine.services.n8n.javascript.counterparts import FUNCTIONS, MACROS, MEMBERS_OF_TIME, METHODS, filled
 from workflow_engine.services.n8n.javascript.luxon import formatted, shifted, start_of
-from workflow_engine.services.n8n.javascript.patterns import literal_of, one_group
+from workflow_engine.services.n8n.javascript.patterns import literal_of, looks_around, one_group
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -225,6 +225,8 @@ class _Translator:
         said = _said(flags) if flags else ""
         pattern = _said(_part(node, "pattern")).replace("\\/", "/")
         inline = "".join(each for each in said if each in "ism")
+        if looks_around(pattern):
+            raise Beyond(f"{_short(node)} looks around or back, which our regular expressions can not")
         return Cel(("g" if "g" in said else " ") + (f"(?{inline})" if inline else "") + pattern, "regex")
 
     # names
