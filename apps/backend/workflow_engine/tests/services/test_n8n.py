@@ -412,6 +412,13 @@ async def test_a_page_is_read_and_its_parts_go_by_their_names(client: Client) ->
     assert output(await client.run(imported.workflow.id)) == [{"What is it?": ["Hi"]}]
 
 
+def test_braces_behind_an_expression_are_text() -> None:
+    given = assignments(a="={{ $json.list.length }} }}")
+    workflow, _ = from_n8n(document(node("Set", "set", 3.4, assignments=given), connections=links("Start -> Set")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)["assignments"]
+    assert made == [{"name": "a", "value": "{{ json.list.size() }} }}"}]
+
+
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     limit = node("Limit", "limit", 1, maxItems=2, surprise="yes")
     imported = await bring_in(client, document(limit, connections=links("Start -> Limit")))

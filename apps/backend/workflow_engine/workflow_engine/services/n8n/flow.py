@@ -141,7 +141,7 @@ _LOOSE: dict[str, Callable[[Any], Any]] = {
 
 def is_lone(value: Any) -> bool:
     """Whether it is one expression and nothing else, so that it keeps its type."""
-    return isinstance(value, str) and value.startswith("{{ ") and value.endswith(" }}") and value.count("{{") == 1
+    return isinstance(value, str) and value.startswith("{{ ") and value.find("}}") == len(value) - 2
 
 
 def _rule_v2(taken: Taken, each: Parameters) -> Parameters:
