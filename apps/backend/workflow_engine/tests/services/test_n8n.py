@@ -413,10 +413,10 @@ async def test_a_page_is_read_and_its_parts_go_by_their_names(client: Client) ->
 
 
 def test_braces_behind_an_expression_are_text() -> None:
-    given = assignments(a="={{ $json.list.length }} }}")
+    given = assignments(a="={{ $json.list.length }} }}", b="{{")
     workflow, _ = from_n8n(document(node("Set", "set", 3.4, assignments=given), connections=links("Start -> Set")))
     made = json_format.MessageToDict(workflow.nodes[1].parameters)["assignments"]
-    assert made == [{"name": "a", "value": "{{ json.list.size() }} }}"}]
+    assert made == [{"name": "a", "value": "{{ json.list.size() }} }}"}, {"name": "b", "value": "{{ '{{' }}"}]
 
 
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:

@@ -239,7 +239,13 @@ def _typed(taken: Taken, value: Any, type: str) -> Any:
     made = taken.expression(value)
     if kind == "number" and isinstance(made, str) and "{{" not in made:
         return _number(made)
-    if kind == "string" and is_lone(made) and translated(value[3:-2]).kind in ("number", "bool", "list", "map"):
+    if (
+        kind == "string"
+        and isinstance(value, str)
+        and value.startswith("={{")
+        and is_lone(made)
+        and translated(value[3:-2]).kind in ("number", "bool", "list", "map")
+    ):
         return "{{ toText(" + made[3:-3] + ") }}"
     if kind == "boolean" and made in ("true", "false"):
         return made == "true"
