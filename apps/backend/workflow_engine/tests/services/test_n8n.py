@@ -385,6 +385,33 @@ def test_an_airtable_record_has_its_cells_beside_its_id() -> None:
     assert not build(workflow, installed()).errors
 
 
+def test_an_agent_without_a_prompt_asks_what_the_chat_of_its_time_delivered() -> None:
+    def made(version: float) -> Any:
+        chat = {"name": "Chat", "type": "@n8n/n8n-nodes-langchain.manualChatTrigger", "typeVersion": 1}
+        agent = {"name": "Agent", "type": "@n8n/n8n-nodes-langchain.agent", "typeVersion": version}
+        workflow, _ = from_n8n({"nodes": [chat, agent], "connections": links("Chat -> Agent")})
+        return {each.id: json_format.MessageToDict(each.parameters) for each in workflow.nodes}
+
+    assert [made(version)["agent"]["prompt"] for version in (1, 1.1, 1.7)] == [
+        "{{ json.input }}",
+        "{{ json.chat_input }}",
+        "{{ json.chatInput }}",
+    ]
+    assert {"name": "input", "value": "{{ json.message }}"} in made(1)["chat"]["assignments"]
+
+
+async def test_a_page_is_read_and_its_parts_go_by_their_names(client: Client) -> None:
+    page = node("Page", "set", 3.4, assignments=assignments(text="<h1>Hi</h1>"))
+    title = {"key": "What is it?", "cssSelector": "h1"}
+    html = node("Html", "html", 1, operation="extractHtmlContent", extractionValues={"values": [title]})
+    field = {"fieldToAggregate": "['What is it?']"}
+    collect = node("Collect", "aggregate", 1, fieldsToAggregate={"fieldToAggregate": [field]})
+    imported = await bring_in(
+        client, document(page, html, collect, connections=links("Start -> Page", "Page -> Html", "Html -> Collect"))
+    )
+    assert output(await client.run(imported.workflow.id)) == [{"What is it?": ["Hi"]}]
+
+
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     limit = node("Limit", "limit", 1, maxItems=2, surprise="yes")
     imported = await bring_in(client, document(limit, connections=links("Start -> Limit")))

@@ -92,7 +92,9 @@ def _embedding(provider: str) -> Callable[[Taken], Translated]:
 def _prompt(taken: Taken) -> Any:
     taken.skip("promptType", "hasOutputParser", "needsFallback", "agent", "messages")
     said = taken.value("text") or taken.value("input") or taken.value("prompt") or taken.value("query")
-    return said or "{{ json.chatInput }}"
+    # Where no prompt is written, it is what the chat of its time delivered.
+    usual = "input" if taken.version < 1.1 else "chat_input" if taken.version < 1.2 else "chatInput"
+    return said or "{{ json." + usual + " }}"
 
 
 def _agent(taken: Taken) -> Translated:

@@ -223,7 +223,7 @@ def _set(taken: Taken) -> Translated:
 
 def path(name: Any) -> Any:
     """A field's name as ours are written: `a.b[0]` as it is, one with other signs in quotes."""
-    text = str(name).removeprefix("=")
+    text = re.sub(r"\['([^'\"\\]*)'\]", r'["\1"]', str(name).removeprefix("="))
     try:
         steps(text)
     except ValueError:
