@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import {
   blank,
   fieldsOf,
-  isLone,
   kindOf,
   labelOf,
   readAny,
@@ -96,12 +95,6 @@ describe("a form from a schema", () => {
       expect(readAny(text)).toEqual(value);
       expect(readAny(writeAny(value))).toEqual(value);
     }
-  });
-
-  it("knows a lone expression, which may stand for any value", () => {
-    expect(isLone("{{ json.total }}")).toBe(true);
-    expect(isLone("a {{ json.total }}")).toBe(false);
-    expect(isLone("{{ a }}{{ b }}")).toBe(false);
   });
 
   it("names fields as people do", () => {

@@ -9,7 +9,7 @@ from tests.engine.rig import START, catalogue, workflow
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import ExecutionStarted, NodeSucceeded
 from workflow_engine.engine.items import Item
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 
 
 def drawing(count: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from workflow_engine.api.middleware import middleware
 from workflow_engine.core import interpreter, logging
 from workflow_engine.core.clock import SystemClock
 from workflow_engine.core.config import Settings
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.models import triggers as stored
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.models.store import Store

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
@@ -25,6 +26,10 @@ from tests.temporal_server import temporal_server
 from workflow_engine.models.migrate import upgrade
 from workflow_engine.nodes.registry import installed
 from workflow_engine.services.access import passwords
+
+# An example may take its time on a busy machine.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 _numbers = itertools.count(1)
 

@@ -14,7 +14,7 @@ from workflow_engine.models.store import Store
 from workflow_engine.runtime.backup import BackupFailed, back_up, restore
 
 KILLS = 40 if os.environ.get("SOAK") else 3
-LOAD = Load() if os.environ.get("SOAK") else Load(callers=6, pause=0.1)
+LOAD = Load(callers=20 if os.environ.get("SOAK") else 6, at_least=KILLS + 1)
 
 
 @pytest.mark.timeout(600 if os.environ.get("SOAK") else 180)

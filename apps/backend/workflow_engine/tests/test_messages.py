@@ -35,6 +35,12 @@ SAID_BY = {
     "ExpressionError": (0, 1, 2, 3),
     "WriteRefused": (0,),
     "ValueError": (0,),
+    # what an import from n8n reports
+    "Untranslatable": (0,),
+    "Beyond": (0,),
+    "remark": (1,),
+    "untranslated": (1,),
+    "say": (2, 3),
 }
 """Which arguments of a call are said to people."""
 SAID_AS = {"message", "hint", "suggestion"}

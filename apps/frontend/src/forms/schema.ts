@@ -255,11 +255,6 @@ export function isExpression(value: unknown): value is string {
   return typeof value === "string" && value.includes("{{");
 }
 
-/** A lone `{{ }}` keeps its type, so it may stand for any value. */
-export function isLone(value: unknown): boolean {
-  return typeof value === "string" && /^\s*\{\{[\s\S]*\}\}\s*$/.test(value) && value.split("{{").length === 2;
-}
-
 /** What a value of any kind is when a person writes it: JSON where it is JSON, text otherwise. */
 export function readAny(text: string): unknown {
   const trimmed = text.trim();

@@ -184,6 +184,7 @@ export default {
   Id: "ID",
   Import: "导入",
   "Import a CSV": "导入 CSV",
+  "Imported with {count} remark": "已导入，有 {count} 条说明",
   "Imported with {count} remarks": "已导入，有 {count} 条说明",
   "In all; 1 means no retry.": "总次数；1 表示不重试。",
   Inbox: "收件箱",

@@ -45,7 +45,7 @@ export function WorkflowsPage() {
       });
       const remarks = answer.report?.length ?? 0;
       if (remarks)
-        toast("amber", t("Imported with {count} remarks", { count: remarks }), {
+        toast("amber", t(remarks === 1 ? "Imported with {count} remark" : "Imported with {count} remarks", { count: remarks }), {
           text: t.say(answer.report?.[0]?.message ?? ""),
         });
       go(`/workflows/${answer.workflow?.id}`);

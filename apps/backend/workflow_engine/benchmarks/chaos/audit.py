@@ -10,7 +10,7 @@ from benchmarks.chaos.peer import Peer
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import AnyEvent, ExecutionEnded, ItemSucceeded, NodeSucceeded, decode
 from workflow_engine.engine.items import Outputs
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.state import address
 from workflow_engine.models.store import ExecutionFilter, Status, Store
 from workflow_engine.nodes.registry import installed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.nodes.registry import installed
 from workflow_engine.nodes.schema import violation
 from workflow_engine.services.authoring import drawing

@@ -220,7 +220,7 @@ async def test_a_long_conversation_is_folded_into_a_summary(models: ModelServer,
 
     models.plays(Say("Ada wants red shoes."))
     parameters = SummaryParameters(keep=2, fold_after=4, model="openai:gpt-5.6-luna")
-    from workflow_engine.engine.plan import build
+    from workflow_engine.engine.planning import build
     from workflow_engine.nodes.ai_agent.conversation.loop import Turn
     from workflow_engine.nodes.registry import installed
     from workflow_engine.nodes.spec import Call, Steps

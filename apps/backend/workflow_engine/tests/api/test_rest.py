@@ -117,7 +117,7 @@ class TestUnary:
         assert [each["id"] for each in found["executions"]] == [run["executionId"]]
         assert (await rest.get("/v1/executions?statuses=ERROR"))["executions"] == []
         assert (await rest.get("/v1/executions?until=2020-01-01T00:00:00Z"))["executions"] == []
-        assert (await rest.get(f"/v1/executions/{run['executionId']}/wait?timeout=1.5s"))["success"] is True
+        assert (await rest.get(f"/v1/executions/{run['executionId']}/wait?timeout=20.5s"))["success"] is True
         summary = await rest.get(f"/v1/executions/{run['executionId']}?summaryOnly=true")
         assert summary["execution"]["nodeRuns"] == []
 

@@ -37,7 +37,8 @@ from workflow_engine.engine.events import (
 )
 from workflow_engine.engine.history import History
 from workflow_engine.engine.items import Failure, Item, Items
-from workflow_engine.engine.plan import Built, Plan, build
+from workflow_engine.engine.plan import Built, Plan
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, StartChild, State, Waiting, address
 from workflow_engine.engine.tasks import Answer, TaskChange, decision

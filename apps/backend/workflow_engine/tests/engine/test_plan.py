@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.engine.rig import catalogue, workflow
-from workflow_engine.engine.plan import Issue, build
+from workflow_engine.engine.plan import Issue
+from workflow_engine.engine.planning import build
 
 START = {"id": "start", "type": "trigger.manual"}
 LOOP = {"id": "loop", "type": "flow.loop", "parameters": {"mode": "times", "times": 2}}

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from workflow_engine.engine import machine
 from workflow_engine.engine.events import AnyEvent, AttemptFailed, NodeSucceeded
 from workflow_engine.engine.items import Failure, Item, Outputs
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.state import Perform, Resume, Work
 from workflow_engine.nodes.context import Context
 from workflow_engine.nodes.perform import perform

@@ -11,7 +11,8 @@ from tests.engine.rig import workflow as drawn
 from tests.nodes.harness import NOW
 from workflow_engine.engine import machine
 from workflow_engine.engine.items import Item
-from workflow_engine.engine.plan import Built, build
+from workflow_engine.engine.plan import Built
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, PortKind
 from workflow_engine.engine.state import Perform, Work
 from workflow_engine.nodes.context import Context

@@ -103,7 +103,7 @@ class Engine:
         return await self.runtime.start(Start("wf", digest, input=items(records or [{}]), **fields))
 
     async def end(self, id: str) -> Ended:
-        ended = await self.runtime.wait(id, 10)
+        ended = await self.runtime.wait(id, 40)
         assert ended is not None, f"{id} has not ended"
         return ended
 

@@ -15,11 +15,13 @@ import uvloop
 from sqlalchemy import create_engine, text
 
 from tests.access import Person, people
+from tests.engine.rig import workflow as drawn
 from tests.forked_server import ForkedServer, become
 from tests.serving import Client, free_port, serving
 from workflow_engine import server
 from workflow_engine.core.config import Settings
 from workflow_engine.proto import access_pb2 as ac
+from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import integration_pb2 as it
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.proto import workflow_service_pb2_grpc as rpc
@@ -109,6 +111,22 @@ async def test_a_change_that_is_refused_leaves_only_the_refusal(database_url: st
         ("DeleteUser", "NOT_FOUND"),
         ("CreateUser", "ALREADY_EXISTS"),
     ]
+
+
+async def test_a_preview_is_recorded_when_it_may_touch_something(sqlite_url: str, tmp_path: Path) -> None:
+    nodes = [{"id": "set", "type": "flow.set"}, {"id": "ask", "type": "action.http_request"}]
+    nodes[1]["parameters"] = {"url": "http://127.0.0.1:1/"}
+    async with serving(sqlite_url, tmp_path) as client:
+        root = (await people(client))["root"]
+        workflow = drawn({"nodes": nodes, "connections": []})
+        for node in ("set", "ask"):
+            await client.stub.TestNode(ex.TestNodeRequest(workflow=workflow, node_id=node), metadata=root.metadata)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await client.stub.TestNode(ex.TestNodeRequest(workflow=workflow, node_id="no"), metadata=root.metadata)
+        listed = await rpc.AdminServiceStub(client.channel).ListAuditEvents(
+            ac.ListAuditEventsRequest(), metadata=root.metadata
+        )
+    assert [each.outcome for each in listed.events if each.action == "TestNode"] == ["NOT_FOUND", "OK"]
 
 
 async def test_a_server_that_is_killed_between_change_and_answer_has_recorded_it(

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.serving import Client, output, serving
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.nodes.registry import installed
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.proto import workflow_pb2 as pb
@@ -190,6 +190,228 @@ async def test_the_environment_becomes_constants_to_fill_in(client: Client) -> N
     assert output(await client.run(imported.workflow.id)) == [{"url": "/orders"}]
 
 
+async def test_of_two_nodes_with_one_name_connections_mean_the_first(client: Client) -> None:
+    first = node("Mark", "set", 3.4, assignments=assignments(which="first"))
+    again = node("Mark", "set", 3.4, assignments=assignments(which="second"))
+    notes = [node("Note", "stickyNote", content="One."), node("Note", "stickyNote", content="Two.")]
+    imported = await bring_in(client, document(first, again, *notes, connections=links("Start -> Mark")))
+    (issue,) = [each for each in imported.report if each.code == "NOT_MAPPED"]
+    assert (issue.node_id, issue.field) == ("mark_2", "name")
+    assert imported.workflow.description == "One.\n\nTwo."
+    assert output(await client.run(imported.workflow.id)) == [{"which": "first"}]
+
+
+RULES = {
+    "version 1 leaves out what is usual: a number is smaller": (
+        node("If", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "value2": 5}]}),
+        [3, "4"],
+        [7],
+    ),
+    "version 1 orders texts as the numbers they are": (
+        node("If", "if", 1, conditions={"number": [{"value1": "={{ $json.n }}", "operation": "larger", "value2": 5}]}),
+        ["7", 10],
+        ["4", None],
+    ),
+    "dates are ordered as times, whatever their offset": (
+        node("If", "if", 1, conditions={"dateTime": [{"value1": "={{ $json.n }}", "value2": "2026-03-01T12:00:00Z"}]}),
+        ["2026-03-01T13:00:00Z", "2026-03-01T08:00:00-08:00"],
+        ["2026-03-01T13:00:00+02:00", "2026-03-01"],
+    ),
+    "version 1 looks for text in whatever there is": (
+        node(
+            "If",
+            "if",
+            1,
+            conditions={"string": [{"value1": "={{ $json.n }}", "operation": "regex", "value2": "/^a?5/i"}]},
+        ),
+        [5, "A5", "57"],
+        [6, "b5", None],
+    ),
+    "loose types": (
+        node(
+            "If",
+            "if",
+            2.2,
+            conditions=CONDITION
+            | {
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "rightValue": 5,
+                        "operator": {"type": "number", "operation": "equals"},
+                    }
+                ]
+            },
+            looseTypeValidation=True,
+        ),
+        ["5", 5],
+        [6, "7"],
+    ),
+    "loose truth": (
+        node(
+            "If",
+            "if",
+            2,
+            conditions={
+                "options": {"typeValidation": "loose"},
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "operator": {"type": "boolean", "operation": "true", "singleValue": True},
+                    }
+                ],
+            },
+        ),
+        ["true", True],
+        ["no", False, None],
+    ),
+    "strict types": (
+        node(
+            "If",
+            "if",
+            2.2,
+            conditions={
+                "options": {"typeValidation": "strict"},
+                "conditions": [
+                    {
+                        "leftValue": "={{ $json.n }}",
+                        "rightValue": "5",
+                        "operator": {"type": "string", "operation": "equals"},
+                    }
+                ],
+            },
+        ),
+        ["5"],
+        ["6"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+async def test_conditions_hold_for_what_they_held_for(client: Client, case: str) -> None:
+    condition, yes, no = RULES[case]
+    marks = [node("Yes", "set", 3.4, assignments=assignments(went="yes"), includeOtherFields=True), node("No", "noOp")]
+    drawn = links("Start -> If", "If -> Yes", "If[1] -> No")
+    imported = await bring_in(client, document(condition, *marks, connections=drawn))
+    assert not imported.report
+    execution = await client.run(imported.workflow.id, *({"n": each} for each in [*yes, *no]))
+    assert [each["n"] for each in output(execution) if "went" in each] == yes
+    assert [each["n"] for each in output(execution) if "went" not in each] == no
+
+
+def test_the_first_merges_kept_what_only_their_first_input_has() -> None:
+    merge = node("Merge", "merge", 1, mode="mergeByKey", propertyName1="id", propertyName2="id")
+    workflow, _ = from_n8n(document(merge, connections=links("Start -> Merge")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)
+    assert made == {"mode": "by_key", "keys": [{"left": "id", "right": "id"}], "join": "left"}
+
+
+def test_a_field_that_is_text_is_text_whatever_it_is_given() -> None:
+    given = assignments(count="={{ $json.list.length }}", name="={{ $json.name }}", list="={{ [1, 2] }}")
+    workflow, _ = from_n8n(document(node("Set", "set", 3.4, assignments=given), connections=links("Start -> Set")))
+    made = json_format.MessageToDict(workflow.nodes[1].parameters)["assignments"]
+    assert [each["value"] for each in made] == [
+        "{{ toText(json.list.size()) }}",
+        "{{ json.name }}",
+        "{{ toText([1, 2]) }}",
+    ]
+
+
+SHAPED = {
+    "text of a page is under `data`": (
+        node(
+            "N",
+            "httpRequest",
+            4.2,
+            url="https://example.com",
+            options={"response": {"response": {"responseFormat": "text"}}},
+        ),
+        "action.http_request",
+        {"data": "{{ json.text }}"},
+    ),
+    "a full response has a statusCode": (
+        node(
+            "N",
+            "httpRequest",
+            4.2,
+            url="https://example.com",
+            options={"response": {"response": {"fullResponse": True}}},
+        ),
+        "action.http_request",
+        {"statusCode": "{{ json.status }}"},
+    ),
+    "Telegram's answer is whole": (
+        node("N", "telegram", 1.2, chatId="7", text="Hi"),
+        "external_action.telegram",
+        {"ok": True, "result": "{{ json }}"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHAPED)
+def test_what_reads_a_result_finds_it_where_n8n_had_it(case: str) -> None:
+    source, type, assigned = SHAPED[case]
+    shaky = source | {"retryOnFail": True, "onError": "continueErrorOutput"}
+    reads = node("Reads", "set", 3.4, assignments=assignments(a="={{ $json.result.id }}", b="={{ $json.statusCode }}"))
+    drawing = links("Start -> N", "N -> Reads", "N[1] -> Failed")
+    workflow, report = from_n8n(document(shaky, reads, node("Failed", "noOp"), connections=drawing))
+    made = {each.id: each for each in workflow.nodes}
+    (worker,) = (each for each in workflow.nodes if each.type == type)
+    assert {
+        each["name"]: each["value"] for each in json_format.MessageToDict(made["n"].parameters)["assignments"]
+    } == assigned
+    # It is the request that may fail.
+    assert (worker.retry.max_attempts, worker.on_error) == (3, pb.ON_ERROR_ERROR_PORT)
+    assert not made["n"].HasField("retry")
+    assert made["n"].on_error == pb.ON_ERROR_UNSPECIFIED
+    assert {
+        ("start", "main", worker.id, "main"),
+        (worker.id, "main", "n", "main"),
+        ("n", "main", "reads", "main"),
+    } < drawn(workflow)
+    assert (worker.id, "error", "failed", "main") in drawn(workflow)
+    assert not report
+    assert not build(workflow, installed()).errors
+
+
+def test_an_airtable_record_has_its_cells_beside_its_id() -> None:
+    find = node("Find", "airtable", 2.1, operation="search", base=rl("app1"), table=rl("tbl1"))
+    workflow, _ = from_n8n(document(find, connections=links("Start -> Find")))
+    assert {each.id: each.type for each in workflow.nodes} == {
+        "start": "trigger.manual",
+        "find": "action.transform",
+        "find_records": "external_action.airtable",
+    }
+    assert not build(workflow, installed()).errors
+
+
+def test_an_agent_without_a_prompt_asks_what_the_chat_of_its_time_delivered() -> None:
+    def made(version: float) -> Any:
+        chat = {"name": "Chat", "type": "@n8n/n8n-nodes-langchain.manualChatTrigger", "typeVersion": 1}
+        agent = {"name": "Agent", "type": "@n8n/n8n-nodes-langchain.agent", "typeVersion": version}
+        workflow, _ = from_n8n({"nodes": [chat, agent], "connections": links("Chat -> Agent")})
+        return {each.id: json_format.MessageToDict(each.parameters) for each in workflow.nodes}
+
+    assert [made(version)["agent"]["prompt"] for version in (1, 1.1, 1.7)] == [
+        "{{ json.input }}",
+        "{{ json.chat_input }}",
+        "{{ json.chatInput }}",
+    ]
+    assert {"name": "input", "value": "{{ json.message }}"} in made(1)["chat"]["assignments"]
+
+
+async def test_a_page_is_read_and_its_parts_go_by_their_names(client: Client) -> None:
+    page = node("Page", "set", 3.4, assignments=assignments(text="<h1>Hi</h1>"))
+    title = {"key": "What is it?", "cssSelector": "h1"}
+    html = node("Html", "html", 1, operation="extractHtmlContent", extractionValues={"values": [title]})
+    field = {"fieldToAggregate": "['What is it?']"}
+    collect = node("Collect", "aggregate", 1, fieldsToAggregate={"fieldToAggregate": [field]})
+    imported = await bring_in(
+        client, document(page, html, collect, connections=links("Start -> Page", "Page -> Html", "Html -> Collect"))
+    )
+    assert output(await client.run(imported.workflow.id)) == [{"What is it?": ["Hi"]}]
+
+
 async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
     limit = node("Limit", "limit", 1, maxItems=2, surprise="yes")
     imported = await bring_in(client, document(limit, connections=links("Start -> Limit")))
@@ -204,7 +426,6 @@ async def test_a_parameter_without_counterpart_is_named(client: Client) -> None:
         "no json",
         '{"nodes": 3}',
         '{"nodes": [{"name": "A"}]}',
-        '{"nodes": [{"name": "A", "type": "x.set"}, {"name": "A", "type": "x.set"}]}',
     ],
 )
 async def test_what_is_no_export_is_refused(client: Client, content: str) -> None:
@@ -337,6 +558,8 @@ def test_javascript_that_has_a_counterpart(source: str) -> None:
         "$now.toFormat('ffff')",
         "$json.mail.match(/(a)(b)/)[3]",
         "$json.list.concat($json.more)",
+        "$json.text.replace(/,(?=x)/g, ';')",
+        "/(a)\\1/.test($json.x)",
         "$json.x.toFixed(2)",
         "",
     ],
@@ -534,7 +757,7 @@ NEAR = {
         node(
             "N",
             "airtable",
-            2.1,
+            1,
             operation="search",
             base=rl("app1"),
             table=rl("tbl1"),

@@ -12,7 +12,7 @@ from typing import Any
 from tests.clock import ManualClock
 from tests.engine.rig import items, workflow
 from tests.runtime.engine import Engine, World, engine
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.models import triggers as stored
 from workflow_engine.models.writes import Status, TriggerEventRow
 from workflow_engine.nodes.context import Context

@@ -18,7 +18,9 @@ from tests.triggers.rig import Rig, rig
 from workflow_engine.engine.events import ExecutionStarted
 from workflow_engine.models.store import ExecutionFilter
 from workflow_engine.nodes.context import Context
+from workflow_engine.nodes.trigger.base import Source
 from workflow_engine.runtime.journal import read_page
+from workflow_engine.triggers.registered import Registered
 
 Send = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
@@ -28,6 +30,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, servers.free_port()
+        self.is_listened_to = asyncio.Event()
         self.credential: dict[str, Any] = {}
         self._running = ExitStack()
 
@@ -133,7 +136,27 @@ async def running(broker: Broker, url: str, folder: Path, clock: ManualClock) ->
             return context
 
         async with rig(url, clock=clock, services=services) as made:
+            _tell_when_it_listens(made, broker)
             yield made
+
+
+def _tell_when_it_listens(rig: Rig, broker: Broker) -> None:
+    """What is published from now on sets `is_listened_to`: MQTT keeps nothing for who has never listened."""
+    sources = rig.triggers._sources
+    source_of = sources._source
+
+    def source(trigger: Registered) -> Source:
+        made = source_of(trigger)
+        listens = made.listens
+
+        def told() -> None:
+            listens()
+            broker.is_listened_to.set()
+
+        made.listens = told
+        return made
+
+    sources._source = source  # type: ignore[method-assign]
 
 
 def drawing(broker: Broker) -> dict[str, Any]:
@@ -181,7 +204,7 @@ async def test_every_message_starts_one_execution_whoever_was_away(
     clock = ManualClock()
     async with running(broker, sqlite_url, tmp_path, clock) as first:
         [trigger] = await first.publish("orders", drawing(broker))
-        await asyncio.sleep(0.3)
+        await broker.is_listened_to.wait()
         await broker.send([{"n": n} for n in range(3)])
 
         async def all_three() -> bool:
@@ -231,7 +254,7 @@ async def test_what_is_stored_and_not_acknowledged_does_not_start_twice(
 
         made.triggers.deliveries.deliver = dies_after  # type: ignore[method-assign]
         await made.publish("orders", drawing(broker))
-        await asyncio.sleep(0.3)
+        await broker.is_listened_to.wait()
         await broker.send([{"n": n} for n in range(5)])
 
         async def all_five() -> bool:

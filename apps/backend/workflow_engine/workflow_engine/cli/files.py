@@ -42,7 +42,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
 
 def problems(file: str, content: str) -> list[pb.ValidationIssue]:
     """Errors and warnings of a workflow in a file."""
-    from workflow_engine.engine.plan import build
+    from workflow_engine.engine.planning import build
     from workflow_engine.nodes.registry import installed
     from workflow_engine.services.calls import check
     from workflow_engine.services.errors import ServiceError

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from workflow_engine.models.credential import Credential, OAuthGrant
@@ -132,13 +132,6 @@ def _has_grant(store: Store, state_digest: str) -> bool:
 
 
 # rotation, which runs beside the server
-
-
-def count_by_key(engine: Engine) -> dict[str, int]:
-    """How many credentials each master key wraps."""
-    query = select(Credential.key_id, func.count()).group_by(Credential.key_id)
-    with engine.connect() as connection:
-        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def not_under(engine: Engine, key_id: str, size: int = 500) -> Iterator[Credential]:

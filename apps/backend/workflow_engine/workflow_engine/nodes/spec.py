@@ -28,11 +28,12 @@ from pydantic_core import CoreSchema
 
 from workflow_engine.engine.events import ChildSpec
 from workflow_engine.engine.items import Failure, Item, Items, Json, Outputs, flat
-from workflow_engine.engine.plan import ParameterProblem, PlanNode, closest
+from workflow_engine.engine.plan import ParameterProblem, PlanNode
 from workflow_engine.engine.shape import MAIN, TOOL, Effect, Port, RunMode, Scope, Shape
 from workflow_engine.engine.state import Resume
 from workflow_engine.engine.tasks import Task
 from workflow_engine.nodes.context import Context
+from workflow_engine.utils.closest import closest
 
 
 class Parameters(BaseModel):

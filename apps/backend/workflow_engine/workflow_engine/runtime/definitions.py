@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from workflow_engine.engine.plan import Catalogue, Plan, build
+from workflow_engine.engine.plan import Catalogue, Plan
+from workflow_engine.engine.planning import build
 from workflow_engine.models.accounts import may_run
 from workflow_engine.models.store import Store
 from workflow_engine.proto import workflow_pb2 as pb

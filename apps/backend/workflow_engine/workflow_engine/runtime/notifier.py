@@ -13,7 +13,7 @@ from collections.abc import Callable
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.logging import get_logger
 from workflow_engine.engine.items import Item
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.tasks import OPEN
 from workflow_engine.models import tasks
 from workflow_engine.models.store import Store, StoreUnavailable

@@ -9,7 +9,8 @@ from typing import Final
 
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
-from workflow_engine.engine.plan import Built, build
+from workflow_engine.engine.plan import Built
+from workflow_engine.engine.planning import build
 from workflow_engine.models.store import Store
 from workflow_engine.models.triggers import Wanted
 from workflow_engine.models.workflow import Workflow

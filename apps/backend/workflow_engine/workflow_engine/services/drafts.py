@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.models.store import NotFound, WorkflowFilter
 from workflow_engine.models.triggers import unregister
 from workflow_engine.nodes.words import words
@@ -106,7 +106,7 @@ class Drafts:
         workflows = [wire.workflow_to_proto(row, with_graph=False) for row in rows]
         return ws.ListWorkflowsResponse(
             success=True,
-            message=f"{len(workflows)} workflows",
+            message=_counted(len(workflows)),
             workflows=workflows,
             total=await asyncio.to_thread(store.count_workflows, wanted),
             next_page_token=token(rows[-1].updated_at, rows[-1].id) if more else "",
@@ -125,7 +125,7 @@ class Drafts:
         more = start + page.limit < len(found)
         return ws.ListWorkflowsResponse(
             success=True,
-            message=f"{len(shown)} workflows",
+            message=_counted(len(shown)),
             workflows=[workflow for _, workflow in shown],
             total=len(found),
             next_page_token=token(shown[-1][0].updated_at, shown[-1][0].id) if more else "",
@@ -231,3 +231,7 @@ def etag_revision(etag: str) -> int | None:
 def request_digest(request: Message) -> str:
     """Tells a repeated request from another one."""
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _counted(count: int) -> str:
+    return "1 workflow" if count == 1 else f"{count} workflows"

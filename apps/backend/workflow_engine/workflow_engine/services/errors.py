@@ -21,7 +21,7 @@ Every ErrorInfo has the domain `workflow-engine` and one of these reasons:
 | IDEMPOTENCY_KEY_REUSED | ALREADY_EXISTS | the key came with another request |
 | NOT_PUBLISHED | FAILED_PRECONDITION | a webhook for a workflow without a published version |
 | EXECUTION_ENDED, EXECUTION_RUNNING | FAILED_PRECONDITION | a signal for an execution that has ended |
-| HISTORY_LOST | FAILED_PRECONDITION | a signal for an execution that Temporal has lost |
+| HISTORY_LOST | FAILED_PRECONDITION | a signal for an execution that Temporal has lost; cancel closes it |
 | NOTHING_TO_DO | FAILED_PRECONDITION | a retry of an execution without failed nodes |
 | SECRET_KEY_MISSING | FAILED_PRECONDITION | a credential for a server that can not encrypt it |
 | CREDENTIAL_UNREADABLE | FAILED_PRECONDITION | its master key is no longer known |

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.proto import workflow_service_pb2 as ws
 from workflow_engine.services import wire

@@ -6,7 +6,7 @@ import re
 
 from google.protobuf import descriptor_pool
 
-from workflow_engine.engine.plan import closest
+from workflow_engine.utils.closest import closest
 
 _FAILED = re.compile(r"Failed to parse (\w+) field: (.*)", re.DOTALL)
 _UNKNOWN = re.compile(r'Message type "([\w.]+)" has no field named "(.*?)" at "(.*?)"', re.DOTALL)

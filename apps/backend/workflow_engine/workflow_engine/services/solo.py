@@ -7,7 +7,7 @@ from typing import Any
 
 from workflow_engine.engine.history import RunRecord
 from workflow_engine.engine.items import Item
-from workflow_engine.engine.plan import build
+from workflow_engine.engine.planning import build
 from workflow_engine.proto import workflow_pb2 as pb
 from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend

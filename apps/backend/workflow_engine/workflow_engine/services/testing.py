@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workflow_engine.engine.items import Item
+from workflow_engine.engine.shape import Effect
 from workflow_engine.proto import execution_pb2 as ex
 from workflow_engine.services import wire
+from workflow_engine.services.access.audit import touches_nothing
 from workflow_engine.services.access.callers import current
 from workflow_engine.services.backend import Backend
 from workflow_engine.services.errors import ServiceError
@@ -25,6 +27,8 @@ class Testing:
         assert plan is not None
         if request.node_id not in plan.by_id:
             raise ServiceError("NODE_NOT_FOUND", f"node_id: the workflow has no node {request.node_id!r}")
+        if plan.node(request.node_id).shape.effect is Effect.PURE:
+            touches_nothing()  # an editor previews such a node at each keystroke
         history = await self.backend.runtime.try_node(
             plan,
             request.node_id,

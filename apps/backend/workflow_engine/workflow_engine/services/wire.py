@@ -13,7 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from workflow_engine.engine import events
 from workflow_engine.engine.history import RunRecord, Wait
 from workflow_engine.engine.items import BinaryRef, Failure, Item, Items, Outputs
-from workflow_engine.engine.plan import Issue, item_from_proto
+from workflow_engine.engine.plan import Issue
+from workflow_engine.engine.planning import item_from_proto
 from workflow_engine.engine.shape import Port, PortKind, Shape
 from workflow_engine.engine.state import address
 from workflow_engine.models.store import ExecutionRow

@@ -157,7 +157,7 @@ async def test_a_mistake_is_shown(run: Run) -> None:
 
 async def test_a_slow_statement_is_stopped(run: Run, dialect: str) -> None:
     started = time.monotonic()
-    failed = failure(await run(SLOW[dialect], timeout_seconds=0.3))
+    failed = failure(await run(SLOW[dialect], timeout_seconds=0.5))
     assert (failed.reason, failed.retryable) == ("TIMEOUT", True)
     assert time.monotonic() - started < 5
 
@@ -177,12 +177,12 @@ async def test_too_many_rows_are_not_cut_in_silence(run: Run, dialect: str) -> N
     await run(
         "INSERT INTO people VALUES (:n, 'a')", *({"n": n} for n in range(30)), mode="write", transaction="all_items"
     )
-    everyone = "SELECT a.id FROM people a, people b, people c, people d"
+    everyone = "SELECT a.id FROM people a, people b, people c, people d, people e, people f"
     assert len(records(await run("SELECT id FROM people", max_rows=30))) == 30
     assert failure(await run("SELECT id FROM people", max_rows=29)).reason == "TOO_MANY_ROWS"
     started = time.monotonic()
     assert failure(await run(everyone, max_rows=10)).reason == "TOO_MANY_ROWS"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
 
 
 async def test_no_items_run_nothing(run: Run, context: Context) -> None:

@@ -110,7 +110,7 @@ async def test_a_value_that_is_not_given_is_named(context: Context) -> None:
 
 
 async def test_a_slow_statement_is_stopped(context: Context) -> None:
-    failed = failure(await run(context, "SELECT pg_sleep(60)", timeout_seconds=0.2))
+    failed = failure(await run(context, "SELECT pg_sleep(60)", timeout_seconds=0.5))
     assert (failed.reason, failed.retryable) == ("TIMEOUT", True)
 
 

@@ -73,9 +73,9 @@ async def test_a_mistake_is_told_in_the_server_s_words(context: Context) -> None
 
 
 async def test_a_command_that_waits_is_stopped(context: Context) -> None:
-    failed = failure(await run(context, "BLPOP", "nothing", 0, timeout_seconds=0.2))
+    failed = failure(await run(context, "BLPOP", "nothing", 0, timeout_seconds=0.5))
     assert (failed.reason, failed.retryable) == ("TIMEOUT", False)
-    failed = failure(await run(context, "BLPOP", "nothing", 0, timeout_seconds=0.2, idempotent=True))
+    failed = failure(await run(context, "BLPOP", "nothing", 0, timeout_seconds=0.5, idempotent=True))
     assert failed.retryable
 
 

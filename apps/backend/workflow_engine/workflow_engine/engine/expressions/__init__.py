@@ -1,7 +1,7 @@
 """Expressions: `{{ ... }}` in any parameter, in CEL. See docs/expressions.md for what people write.
 
 `template.py` finds them in parameters, `spelling.py` takes n8n's spellings, `language.py` has the CEL library parse
-and check them, `lower.py` makes closures of the checked tree, `operators.py` and `functions.py` are what these
+and check them, `lower.py` makes closures of the checked tree, `operators.py` and `functions/` are what these
 can do, and `values.py` says with what and for how long.
 """
 
@@ -10,7 +10,6 @@ from workflow_engine.engine.expressions.template import (
     ExpressionError,
     ExpressionErrors,
     Json,
-    References,
     Scope,
     Template,
     compile_template,
@@ -22,7 +21,6 @@ __all__ = [
     "ExpressionError",
     "ExpressionErrors",
     "Json",
-    "References",
     "Scope",
     "Template",
     "compile_template",

@@ -93,7 +93,7 @@ class LanguageError(Exception):
 class Program:
     """A compiled expression. Immutable; may be shared by threads."""
 
-    __slots__ = ("_builds", "_evaluate", "_slots", "_spelled", "asked", "just", "names", "nodes", "source")
+    __slots__ = ("_builds", "_evaluate", "_slots", "_spelled", "asked", "just", "nodes", "source")
 
     def __init__(self, source: str, variables: tuple[str, ...] = VARIABLES) -> None:
         """Raises LanguageError."""
@@ -117,7 +117,7 @@ class Program:
         except Refused as refused:
             raise LanguageError(refused.message, ours.written(refused.offset), refused.hint) from None
         self._slots, self._builds = lowering.slots, lowering.builds
-        self.names, self.nodes = frozenset(lowering.names), frozenset(lowering.nodes)
+        self.nodes = frozenset(lowering.nodes)
         self.asked, self.just = lowering.asked, lowering.argument_named(tree)
 
     def evaluate(self, run: Run) -> Any:

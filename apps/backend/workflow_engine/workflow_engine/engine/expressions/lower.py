@@ -1,7 +1,7 @@
 """A checked syntax tree becomes nested Python closures that count what they do.
 
 Each closure takes the `Run` and returns a value. Loops pay for their whole length before they start, in steps
-proportional to the size of their body; functions pay for the data that they touch (see functions.py). So no expression,
+proportional to the size of their body; functions pay for the data that they touch (see functions/). So no expression,
 however it is nested, outlives its budget by more than one cheap operation.
 
 Nothing here knows the source text: troubles carry the position of the tree's node at which they arose.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from workflow_engine.engine.expressions import functions
+from workflow_engine.engine.expressions.operators import OPERATORS
 from workflow_engine.engine.expressions.syntax import Expr
 from workflow_engine.engine.expressions.values import (
     ELEMENT,
@@ -73,7 +74,6 @@ class Lowering:
     def __init__(self, variables: frozenset[str], positions: Mapping[int, int]) -> None:
         self.variables, self.positions = variables, positions
         self.nodes: set[str] = set()
-        self.names: set[str] = set()
         self.asked: dict[str, bool] = {}
         """Arguments that are to come from a model, and whether the expression can not do without."""
         self.slots = 0
@@ -138,7 +138,6 @@ class Lowering:
                 f"write {ARGUMENTS}.city, so that the model can be told what to give",
             )
         if name in self.variables:
-            self.names.add(name)
             return _variable(name, self.at(tree))
         if name in _TYPES:
             kind = _TYPES[name]
@@ -165,7 +164,6 @@ class Lowering:
 
     def argument(self, name: str, at: int, *, must: bool = True) -> Eval:
         """One of the arguments of a tool."""
-        self.names.add(ARGUMENTS)
         self.asked[name] = self.asked.get(name, False) or (must and not self._lenient)
 
         def argument(run: Run) -> Any:
@@ -190,7 +188,6 @@ class Lowering:
 
     def node(self, name: str, at: int) -> Eval:
         self.nodes.add(name)
-        self.names.add("node")
 
         def node(run: Run) -> Any:
             found = run.node(name)
@@ -210,7 +207,6 @@ class Lowering:
 
     def delivered(self, name: str) -> Eval:
         self.nodes.add(name)
-        self.names.add("node")
         return lambda run: run.node(name) is not None
 
     def qualified(self, tree: Expr) -> str:
@@ -315,7 +311,7 @@ class Lowering:
             else:
                 arguments.insert(0, call.target)
         name = name.removeprefix(".")
-        if operator := functions.OPERATORS.get(name):
+        if operator := OPERATORS.get(name):
             self.builds = self.builds or name == "_+_"
             return _operation(operator, [self.lower(each) for each in arguments], at)
         function = functions.FUNCTIONS.get((name, call.HasField("target") and len(arguments) > len(call.args)))
@@ -477,7 +473,7 @@ def _weight(tree: Expr) -> int:
             return 1 + _weight(tree.select_expr.operand)
         case "call_expr":
             target = _weight(tree.call_expr.target) if tree.call_expr.HasField("target") else 0
-            own = 1 if tree.call_expr.function in functions.OPERATORS else 3
+            own = 1 if tree.call_expr.function in OPERATORS else 3
             return own + target + sum(map(_weight, tree.call_expr.args))
         case "list_expr":
             return 1 + sum(map(_weight, tree.list_expr.elements))

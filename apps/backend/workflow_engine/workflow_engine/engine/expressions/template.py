@@ -44,21 +44,6 @@ class ExpressionErrors(Exception):
         self.errors = errors
 
 
-@dataclass(frozen=True, slots=True)
-class References:
-    """What a template's expressions name."""
-
-    nodes: frozenset[str] = frozenset()
-    """Other nodes, by name or id."""
-    names: frozenset[str] = frozenset()
-    """Variables."""
-
-    @property
-    def uses_input(self) -> bool:
-        """Whether the result depends on the input items."""
-        return not self.names.isdisjoint(("json", "item", "items"))
-
-
 @dataclass(slots=True)
 class Scope:
     """What expressions see."""
@@ -163,7 +148,8 @@ class Template:
 
     root: _Part
     expressions: tuple[_Expression, ...]
-    references: References
+    nodes: frozenset[str]
+    """Other nodes that its expressions name, by name or id."""
 
     @property
     def is_static(self) -> bool:
@@ -202,11 +188,7 @@ def compile_template(value: Json, *, field: str = "", literal: frozenset[str] = 
     if compiler.errors:
         raise ExpressionErrors(compiler.errors)
     expressions = tuple(compiler.expressions)
-    references = References(
-        frozenset(name for each in expressions for name in each.program.nodes),
-        frozenset(name for each in expressions for name in each.program.names),
-    )
-    return Template(root, expressions, references)
+    return Template(root, expressions, frozenset(name for each in expressions for name in each.program.nodes))
 
 
 def expressions_in(value: Json, *, field: str = "") -> list[tuple[str, str, int]]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from workflow_engine.engine.items import Item
-from workflow_engine.nodes.action.http.body import required, stored
+from workflow_engine.nodes.action.http.body import stored
+from workflow_engine.nodes.action.remote_files import CHUNK, add, broken, downloaded, refused, too_slow
 from workflow_engine.nodes.action.servers import Server, reached
 from workflow_engine.nodes.spec import (
     Call,
@@ -22,7 +23,6 @@ from workflow_engine.nodes.spec import (
     Effect,
     Json,
     Node,
-    NodeFailure,
     Parameters,
     Result,
     Shape,
@@ -32,8 +32,6 @@ from workflow_engine.nodes.spec import (
 if TYPE_CHECKING:
     from aioftp import Client
 
-CHUNK = 256 << 10
-MOST_FILES = 100_000
 # A line break in a path would be a command of its own.
 _PATH = r"^[^\r\n\x00]+$"
 
@@ -130,20 +128,13 @@ class Ftp(Node[FtpParameters]):
         return self.shaped(effect=Effect.IDEMPOTENT if repeatable else Effect.AT_MOST_ONCE)
 
     async def run(self, call: Call[FtpParameters]) -> Result:
-        parameters = call.parameters
         server = await reached(call.node, call.context, "ftp")
         try:
-            async with asyncio.timeout(parameters.timeout_seconds), _connected(server) as client:
+            async with asyncio.timeout(call.parameters.timeout_seconds), _connected(server) as client:
                 return await _done(call, client)
         except TimeoutError:
-            raise NodeFailure(
-                "TIMEOUT",
-                f"{server.host} took longer than {parameters.timeout_seconds:g} s",
-                field="timeout_seconds",
-                hint="raise timeout_seconds, or see whether the server's firewall lets data connections through",
-                retryable=call.node.shape.effect is Effect.IDEMPOTENT,
-                details={"sent": True},
-            ) from None
+            hint = "raise timeout_seconds, or see whether the server's firewall lets data connections through"
+            raise too_slow(call, server, hint=hint) from None
 
 
 @asynccontextmanager
@@ -194,31 +185,16 @@ async def _done(call: Call[FtpParameters], client: Client) -> Result:
                 await client.rename(do.path, do.to)
             case Delete():
                 if not await client.exists(do.path):
-                    raise _failed(do.path, "there is no such file")
+                    raise refused(do.path, "there is no such file")
                 await client.remove(do.path)
             case MakeFolder():
                 if not await _is(client, do.path, "dir"):
                     await client.make_directory(do.path)
         return emit(Item({**call.item.json, "path": do.to if isinstance(do, Move) else do.path}))
     except aioftp.StatusCodeError as error:
-        raise _failed(do.path, _said(error)) from None
+        raise refused(do.path, _said(error)) from None
     except (OSError, EOFError, aioftp.AIOFTPException) as error:
-        raise NodeFailure(
-            "CONNECTION_FAILED",
-            f"the connection broke: {error}",
-            hint="what was begun there may be unfinished",
-            retryable=call.node.shape.effect is Effect.IDEMPOTENT,
-            details={"sent": True},
-        ) from None
-
-
-def _failed(path: str, why: str) -> NodeFailure:
-    return NodeFailure(
-        "FILE_FAILED",
-        f"{path}: {why}",
-        field="do.path",
-        hint="see how it is spelled, that its folder is there, and the user's rights",
-    )
+        raise broken(call, error, hint="what was begun there may be unfinished") from None
 
 
 async def _is(client: Client, path: str, type: str) -> bool:
@@ -244,40 +220,33 @@ async def _upload(call: Call[FtpParameters], client: Client, do: Upload) -> Resu
 
 
 async def _download(call: Call[FtpParameters], client: Client, do: Download) -> Result:
-    name = do.path.rpartition("/")[2]
     async with client.download_stream(do.path) as stream:
 
         async def chunks() -> AsyncIterator[bytes]:
             async for chunk in stream.iter_by_block(CHUNK):
                 yield chunk
 
-        ref = await required(call.context.blobs).write(chunks(), "application/octet-stream", name)
-    return emit(Item({"path": do.path, "file_name": name, "size": ref.size}, {"data": ref}))
+        return await downloaded(call, do.path, chunks())
 
 
 async def _list(client: Client, do: ListFiles) -> Result:
     if do.path != "." and not await _is(client, do.path, "dir"):
-        raise _failed(do.path, "there is no such folder")
+        raise refused(do.path, "there is no such folder")
     found: list[dict[str, Json]] = []
     async for path, about in client.list(do.path, recursive=do.recursive):
         if not fnmatchcase(path.name, do.pattern):
             continue
-        found.append(
+        add(
+            found,
             {
                 "path": str(path),
                 "name": path.name,
                 "type": {"file": "file", "dir": "folder"}.get(about["type"], "other"),
                 "size": int(about.get("size", 0)),
                 "modified": _moment(str(about.get("modify", ""))),
-            }
+            },
+            do.path,
         )
-        if len(found) > MOST_FILES:
-            raise NodeFailure(
-                "TOO_MANY_ITEMS",
-                f"{do.path} holds more than {MOST_FILES:,} files",
-                field="do.pattern",
-                hint="name fewer of them with a pattern",
-            )
     return emit(*sorted(found, key=lambda entry: str(entry["path"])))
 
 

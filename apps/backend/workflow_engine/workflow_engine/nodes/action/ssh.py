@@ -14,9 +14,10 @@ from pydantic import Field
 
 from workflow_engine.engine.items import Item
 from workflow_engine.engine.plan import ParameterProblem
-from workflow_engine.nodes.action.http.body import required, stored
+from workflow_engine.nodes.action.http.body import stored
 from workflow_engine.nodes.action.http.text import Scalar, text
 from workflow_engine.nodes.action.messages import written
+from workflow_engine.nodes.action.remote_files import CHUNK, add, broken, downloaded, refused, too_slow
 from workflow_engine.nodes.action.servers import Server, reached
 from workflow_engine.nodes.spec import (
     Call,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from asyncssh import SFTPClient, SSHClientConnection, SSHClientProcess
 
 OUTPUT_BYTES = 8 << 20
-CHUNK = 256 << 10
-MOST_FILES = 100_000
 
 
 class Run(Parameters):
@@ -166,24 +165,16 @@ class Ssh(Node[SshParameters]):
         return found
 
     async def run(self, call: Call[SshParameters]) -> Result:
-        parameters = call.parameters
         server = await reached(call.node, call.context, "ssh", "machine")
         try:
-            async with asyncio.timeout(parameters.timeout_seconds):
+            async with asyncio.timeout(call.parameters.timeout_seconds):
                 connection = await _connected(server)
                 try:
                     return await _done(call, connection)
                 finally:
                     connection.abort()
         except TimeoutError:
-            raise NodeFailure(
-                "TIMEOUT",
-                f"{server.host} took longer than {parameters.timeout_seconds:g} s",
-                field="timeout_seconds",
-                hint="raise timeout_seconds; what was begun there may go on",
-                retryable=call.node.shape.effect is Effect.IDEMPOTENT,
-                details={"sent": True},
-            ) from None
+            raise too_slow(call, server, hint="raise timeout_seconds; what was begun there may go on") from None
 
 
 async def _connected(server: Server) -> SSHClientConnection:
@@ -244,20 +235,9 @@ async def _done(call: Call[SshParameters], connection: SSHClientConnection) -> R
                     await _change(sftp, do)
                 return emit(Item({**call.item.json, "path": do.to if isinstance(do, Move) else do.path}))
     except asyncssh.SFTPError as error:
-        raise NodeFailure(
-            "FILE_FAILED",
-            f"{do.path if not isinstance(do, Run) else 'the file'}: {error.reason}",
-            field="do.path",
-            hint="see how it is spelled, that its folder is there, and the user's rights",
-        ) from None
+        raise refused("the file" if isinstance(do, Run) else do.path, error.reason) from None
     except (asyncssh.Error, OSError) as error:
-        raise NodeFailure(
-            "CONNECTION_FAILED",
-            f"the connection broke: {error}",
-            hint="what was begun there may go on",
-            retryable=call.node.shape.effect is Effect.IDEMPOTENT,
-            details={"sent": True},
-        ) from None
+        raise broken(call, error, hint="what was begun there may go on") from None
 
 
 async def _run(connection: SSHClientConnection, do: Run) -> Result:
@@ -320,7 +300,6 @@ async def _upload(call: Call[SshParameters], connection: SSHClientConnection, do
 
 
 async def _download(call: Call[SshParameters], connection: SSHClientConnection, do: Download) -> Result:
-    name = do.path.rpartition("/")[2]
     async with connection.start_sftp_client() as sftp, sftp.open(do.path, "rb") as opened:
         file: Any = opened
 
@@ -328,8 +307,7 @@ async def _download(call: Call[SshParameters], connection: SSHClientConnection, 
             while chunk := await file.read(CHUNK):
                 yield chunk
 
-        ref = await required(call.context.blobs).write(chunks(), "application/octet-stream", name)
-    return emit(Item({"path": do.path, "file_name": name, "size": ref.size}, {"data": ref}))
+        return await downloaded(call, do.path, chunks())
 
 
 async def _list(connection: SSHClientConnection, do: ListFiles) -> Result:
@@ -346,22 +324,17 @@ async def _list(connection: SSHClientConnection, do: ListFiles) -> Result:
             name = str(entry.filename)
             if name not in (".", "..") and fnmatchcase(name, do.pattern):
                 modified = datetime.fromtimestamp(entry.attrs.mtime or 0, UTC).isoformat()
-                found.append(
+                add(
+                    found,
                     {
                         "path": f"{do.path.rstrip('/')}/{name}",
                         "name": name,
                         "type": types.get(entry.attrs.type, "other"),
                         "size": entry.attrs.size,
                         "modified": modified,
-                    }
+                    },
+                    do.path,
                 )
-                if len(found) > MOST_FILES:
-                    raise NodeFailure(
-                        "TOO_MANY_ITEMS",
-                        f"{do.path} holds more than {MOST_FILES:,} files",
-                        field="do.pattern",
-                        hint="name fewer of them with a pattern",
-                    )
     return emit(*sorted(found, key=lambda entry: str(entry["name"])))
 
 

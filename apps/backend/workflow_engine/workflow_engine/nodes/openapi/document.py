@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflow_engine.engine.plan import closest
 from workflow_engine.nodes.schema import Schema
 from workflow_engine.nodes.spec import NodeFailure
 from workflow_engine.utils import json
+from workflow_engine.utils.closest import closest
 from workflow_engine.utils.yaml import load
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from workflow_engine.engine.plan import ParameterProblem, closest
+from workflow_engine.engine.plan import ParameterProblem
 from workflow_engine.nodes.action.http.auth import Signature, signed
 from workflow_engine.nodes.openapi.document import Document, Operation, Parameter
 from workflow_engine.nodes.schema import Schema, violation
 from workflow_engine.nodes.spec import Json, NodeFailure
 from workflow_engine.utils import json
+from workflow_engine.utils.closest import closest
 from workflow_engine.utils.json_schema import schema_problem
 
 FORM = "application/x-www-form-urlencoded"

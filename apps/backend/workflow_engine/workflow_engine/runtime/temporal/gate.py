@@ -2,6 +2,10 @@
 
 The same `Admission` that the local runtime uses. An execution enters by signal, is told by signal that it is in, and
 leaves by signal. One that was ended by force never leaves; while others wait, the gate asks from time to time.
+
+A gate may outlive every build of the workers, so it goes over to the current one in the middle of its history. What
+this file commands Temporal to do, and in which order, must therefore stay as it is for histories that exist: a change
+stands behind `workflow.patched`. `tests/runtime/test_gate_histories.py` replays what gates of earlier releases did.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from datetime import timedelta
 
 import msgspec
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, VersioningBehavior
 from temporalio.exceptions import FailureError
 
 from workflow_engine.runtime.admission import Admission
@@ -164,6 +168,19 @@ class GateWorkflow:
 
     def _sequel(self) -> Gate:
         return Gate(list(self.inside.values()), list(self.waiting.values()), self.limits)
+
+
+@workflow.defn(name=names.GATE_KEEPER, sandboxed=False, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class UpgradingGate(GateWorkflow):
+    """The same for a worker that has a build: Temporal refuses a behavior from one that has none."""
+
+    @workflow.init
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+
+    @workflow.run
+    async def run(self, data: bytes) -> None:
+        await super().run(data)
 
 
 def _now() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -12,13 +13,13 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
 from workflow_engine.core.ids import new_id
 from workflow_engine.core.logging import get_logger
-from workflow_engine.engine.events import AnyEvent, ExecutionEnded
+from workflow_engine.engine.events import AnyEvent, CancelRequested, ExecutionEnded
 from workflow_engine.models.notices import Notices
 from workflow_engine.models.projection import CHANNEL, Batch
 from workflow_engine.models.store import ExecutionRow, Status, Store, StoreUnavailable, Write, WriteRefused
@@ -30,12 +31,12 @@ from workflow_engine.runtime.stored import Stored
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
 from workflow_engine.runtime.temporal.handover import HandOver
+from workflow_engine.runtime.temporal.lost import GONE, Lost
 from workflow_engine.runtime.temporal.wire import Begin, beginning, dump_events
 
 log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
 """How long a call may wait for a worker to answer."""
-GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
 class TemporalRuntime(Stored):
@@ -59,6 +60,7 @@ class TemporalRuntime(Stored):
         super().__init__(store, definitions, clock, services, blobs)
         self._client, self._entropy = client, entropy
         self._handing_over = HandOver(client, store, blobs, definitions, clock, task_queue)
+        self._lost = Lost(client, store, blobs, definitions, entropy)
         self._notices = Notices(store.url, {CHANNEL: self._grown})
         self._closing = False
 
@@ -154,25 +156,31 @@ class TemporalRuntime(Stored):
             raise StoreUnavailable("no worker took this up in time: see that workers run, then try again") from slow
         except RPCError as error:
             if error.status in GONE:
-                raise await self._gone(execution_id) from error
+                return await self._send_to_gone(execution_id, event)
             raise _unavailable(error) from error
 
-    async def _gone(self, execution_id: str) -> Exception:
-        """Why Temporal runs no such execution. What it ran was stored before it ended."""
+    async def _send_to_gone(self, execution_id: str, event: AnyEvent) -> bool:
+        """What becomes of an event when Temporal runs no such execution. What it ran was stored before it ended."""
         row = await self._stored_row(execution_id)
         if row.status >= Status.SUCCESS:
-            return self._ended_before(execution_id)
+            raise self._ended_before(execution_id)
         if row.status is Status.NEW:
             # Not handed over yet, or to a Temporal that has lost it since.
             await self._handing_over.give_again(row)
-            return StoreUnavailable("the execution was just handed to Temporal; try again in a moment")
+            raise StoreUnavailable("the execution was just handed to Temporal; try again in a moment")
         log.error("history_lost", execution_id=execution_id)
-        return RuntimeFailure(
-            "HISTORY_LOST",
-            f"execution {execution_id} has not ended, but Temporal does not run it: see that TEMPORAL_ADDRESS and "
-            "TEMPORAL_NAMESPACE name where it was started; if its history is lost, ForkExecution goes on from what is "
-            "stored",
-        )
+        if not isinstance(event, CancelRequested):
+            raise _history_lost(execution_id)
+        try:
+            begins, children = await self._lost.close(row, event)
+        except RPCError as error:
+            raise (_history_lost(execution_id) if error.status in GONE else _unavailable(error)) from error
+        await self._handing_over.give(begins)
+        for child in children:
+            # It may have ended, or was never born.
+            with suppress(RuntimeFailure):
+                await self.send(child, CancelRequested(at=event.at, reason=f"its parent {execution_id} was closed"))
+        return True
 
     def _ended_before(self, execution_id: str) -> RuntimeFailure:
         return RuntimeFailure("EXECUTION_ENDED", f"execution {execution_id} has ended")
@@ -207,6 +215,15 @@ class TemporalRuntime(Stored):
             self._watchers.tell_all()
         else:
             self._watchers.tell(int(pk))
+
+
+def _history_lost(execution_id: str) -> RuntimeFailure:
+    return RuntimeFailure(
+        "HISTORY_LOST",
+        f"execution {execution_id} has not ended, but Temporal does not run it: see that TEMPORAL_ADDRESS and "
+        "TEMPORAL_NAMESPACE name where it was started; if its history is lost, CancelExecution closes it, and "
+        "ForkExecution goes on from what is stored",
+    )
 
 
 def _unavailable(error: RPCError) -> StoreUnavailable:

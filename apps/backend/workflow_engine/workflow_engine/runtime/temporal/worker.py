@@ -14,7 +14,7 @@ from workflow_engine.models.store import Store
 from workflow_engine.nodes.context import Blobs, Context
 from workflow_engine.runtime.definitions import Definitions
 from workflow_engine.runtime.temporal.activities import Activities
-from workflow_engine.runtime.temporal.gate import GateWorkflow
+from workflow_engine.runtime.temporal.gate import GateWorkflow, UpgradingGate
 from workflow_engine.runtime.temporal.workflow import PLANS, ExecutionWorkflow
 
 DEPLOYMENT = "workflow-engine"
@@ -36,8 +36,8 @@ def worker(
     """A worker that is not running yet; its `run` ends when it is shut down.
 
     Attempts under way may take `grace` seconds more then. With a `build_id` it takes part in Temporal's worker
-    versioning: executions that run stay with the build that they began on, and new ones go to the build that is
-    current.
+    versioning: executions that run stay with the build that they began on; new ones, and gates, go to the build that
+    is current.
     """
     PLANS.catalogue = definitions.catalogue
     activities = Activities(client, store, definitions, blobs, services, clock, task_queue)
@@ -51,7 +51,7 @@ def worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[ExecutionWorkflow, GateWorkflow],
+        workflows=[ExecutionWorkflow, UpgradingGate if build_id else GateWorkflow],
         activities=activities.all,
         max_concurrent_activities=max_attempts,
         max_concurrent_local_activities=max_attempts,

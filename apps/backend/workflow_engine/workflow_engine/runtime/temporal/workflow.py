@@ -44,7 +44,8 @@ from workflow_engine.engine.events import (
     encode,
 )
 from workflow_engine.engine.items import Failure
-from workflow_engine.engine.plan import Catalogue, Plan, PlanNode, build
+from workflow_engine.engine.plan import Catalogue, Plan, PlanNode
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.shape import Effect
 from workflow_engine.engine.state import Perform, RunKey, Running, StartChild, State, Work, parse_address
 from workflow_engine.engine.tasks import TaskChange
@@ -570,7 +571,7 @@ def _seen(state: State, node: PlanNode, path: tuple[int, ...]) -> Iterator[Seen]
     while nodes:
         each = nodes.pop()
         nodes += [plan.nodes[part] for parts in each.parts.values() for part in parts]
-        for name in sorted(each.template.references.nodes):
+        for name in sorted(each.template.nodes):
             index = plan.by_name.get(name)
             if index is None:
                 continue

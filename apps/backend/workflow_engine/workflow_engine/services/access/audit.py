@@ -8,6 +8,7 @@ record here comes right after.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from google.protobuf.message import Message
@@ -25,6 +26,16 @@ log = get_logger(__name__)
 DAY = 86_400_000
 FORBIDDEN = ("PERMISSION_DENIED",)
 MOST_RESOURCES = 20
+
+
+_at_hand: ContextVar[Entry | None] = ContextVar("entry", default=None)
+"""What is recorded of the call that is being carried out."""
+
+
+def touches_nothing() -> None:
+    """Said by the code of a call that may change something, and this time does not."""
+    if entry := _at_hand.get():
+        entry.idle()
 
 
 class Audit:
@@ -52,15 +63,17 @@ class Entry:
         self._told: set[str] = set()
         """The ids that the witness has stored."""
         self.caller: Caller = STRANGER
+        self._is_idle = False
 
     def watch(self) -> None:
         """From here on the first change that this call makes takes its record along."""
+        _at_hand.set(self)
         self._witness = Witness(self._record) if self._is_recorded() else None
         present.set(self._witness)
 
     async def done(self, response: Message | None) -> None:
         """Returns once it is stored."""
-        if self._is_recorded():
+        if self._is_recorded() and not self._is_idle:
             # First what was made.
             ids = [*(_ids(response) if response is not None else []), *_ids(self._request)]
             if (pk := self._witnessed()) is None or not self._told.issuperset(ids):
@@ -73,6 +86,10 @@ class Entry:
             return
         if self._is_recorded() or (self.caller.is_known and code in FORBIDDEN):
             await self._store_row(self._row(_ids(self._request), code, reason), pk)
+
+    def idle(self) -> None:
+        """The call turns out to touch nothing: that it went well is not recorded."""
+        self._is_idle = True
 
     def _witnessed(self) -> int | None:
         """The call is over. The record that went along with its first change, if it has made one."""

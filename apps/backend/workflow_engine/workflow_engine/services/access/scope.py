@@ -6,13 +6,12 @@ Fields say by their name what they hold: `workflow_id` names a workflow wherever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from sqlalchemy import Connection
 
 from workflow_engine.models import accounts
 from workflow_engine.models.store import Store
@@ -44,7 +43,6 @@ OWN = ("AuthService", "AdminService")
 
 Named = tuple[str, str, str]
 """What kind of thing, its id, and the path of the field that names it."""
-OwnerOf = Callable[[Connection, str], str | None]
 
 
 class Scope:

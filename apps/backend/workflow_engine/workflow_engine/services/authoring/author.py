@@ -16,7 +16,8 @@ import msgspec
 
 from workflow_engine.engine.history import added
 from workflow_engine.engine.items import Failure, Json
-from workflow_engine.engine.plan import Issue, Plan, build
+from workflow_engine.engine.plan import Issue, Plan
+from workflow_engine.engine.planning import build
 from workflow_engine.engine.state import parse_address
 from workflow_engine.nodes.ai_agent.conversation.ledger import Ledger, Limits
 from workflow_engine.nodes.ai_agent.conversation.loop import Answer, Conversation, Pending

@@ -1,6 +1,6 @@
 """Workflows that n8n has exported, as ours.
 
-`document.py` reads one and draws it anew; `javascript.py` says n8n's expressions in our language; each of the other
+`document.py` reads one and draws it anew; `javascript/` says n8n's expressions in our language; each of the other
 files knows one family of n8n's nodes and has a TABLE of them.
 """
 

@@ -51,7 +51,7 @@ ABSORBED = frozenset(
 # models
 
 
-def _model(provider: str, *names: str, base_url: str = "") -> Callable[[Taken], Translated]:
+def _model(provider: str, *names: str, base_url: str = "", usual: str = "") -> Callable[[Taken], Translated]:
     def translate(taken: Taken) -> Translated:
         chosen = next((found for name in ("model", "modelName", "modelId", *names) if (found := taken.value(name))), "")
         taken.skip(
@@ -59,7 +59,7 @@ def _model(provider: str, *names: str, base_url: str = "") -> Callable[[Taken], 
         )
         made = {
             "provider": provider,
-            "model": str(chosen).removeprefix("models/"),
+            "model": str(chosen).removeprefix("models/") or usual,
             "temperature": taken.option("temperature"),
             "max_output_tokens": taken.option("maxTokens") or taken.option("maxOutputTokens"),
         }
@@ -92,7 +92,9 @@ def _embedding(provider: str) -> Callable[[Taken], Translated]:
 def _prompt(taken: Taken) -> Any:
     taken.skip("promptType", "hasOutputParser", "needsFallback", "agent", "messages")
     said = taken.value("text") or taken.value("input") or taken.value("prompt") or taken.value("query")
-    return said or "{{ json.chatInput }}"
+    # Where no prompt is written, it is what the chat of its time delivered.
+    usual = "input" if taken.version < 1.1 else "chat_input" if taken.version < 1.2 else "chatInput"
+    return said or "{{ json." + usual + " }}"
 
 
 def _agent(taken: Taken) -> Translated:
@@ -542,13 +544,15 @@ TABLE: dict[str, Callable[[Taken], Translated]] = {
     "lmChatGooglePalm": _model("google"),
     "lmChatGoogleVertex": _model("google"),
     "lmChatAzureOpenAi": _model("openai_compatible", base_url="of your Azure resource"),
-    "lmChatOllama": _model("openai_compatible", base_url="http://localhost:11434/v1"),
-    "lmOllama": _model("openai_compatible", base_url="http://localhost:11434/v1"),
-    "lmChatGroq": _model("openai_compatible", base_url="https://api.groq.com/openai/v1"),
-    "lmChatOpenRouter": _model("openai_compatible", base_url="https://openrouter.ai/api/v1"),
-    "lmChatDeepSeek": _model("openai_compatible", base_url="https://api.deepseek.com/v1"),
-    "lmChatMistralCloud": _model("openai_compatible", base_url="https://api.mistral.ai/v1"),
-    "lmChatXAiGrok": _model("openai_compatible", base_url="https://api.x.ai/v1"),
+    "lmChatOllama": _model("openai_compatible", base_url="http://localhost:11434/v1", usual="llama3.2"),
+    "lmOllama": _model("openai_compatible", base_url="http://localhost:11434/v1", usual="llama3.2"),
+    "lmChatGroq": _model("openai_compatible", base_url="https://api.groq.com/openai/v1", usual="llama3-8b-8192"),
+    "lmChatOpenRouter": _model(
+        "openai_compatible", base_url="https://openrouter.ai/api/v1", usual="openai/gpt-4.1-mini"
+    ),
+    "lmChatDeepSeek": _model("openai_compatible", base_url="https://api.deepseek.com/v1", usual="deepseek-chat"),
+    "lmChatMistralCloud": _model("openai_compatible", base_url="https://api.mistral.ai/v1", usual="mistral-small"),
+    "lmChatXAiGrok": _model("openai_compatible", base_url="https://api.x.ai/v1", usual="grok-2-vision-1212"),
     "embeddingsOpenAi": _embedding("openai"),
     "embeddingsAzureOpenAi": _embedding("openai"),
     "embeddingsGoogleGemini": _embedding("other"),

@@ -239,7 +239,11 @@ def _selectors(taken: Taken) -> Translated:
     made = {"format": {"type": "html", "fields": fields}}
     if source == "binary":
         return "action.extract_from_file", made | {"binary": name}
-    return "action.extract_from_file", made | {"text": "{{ json[" + quoted(str(name).removeprefix("=")) + "] }}"}
+    text = "json[" + quoted(str(name).removeprefix("=")) + "]"
+    if str(name).removeprefix("=") == "data":
+        # What a request delivers when it is a page: `data` in n8n, `text` here.
+        text = f"default({text}, json.text)"
+    return "action.extract_from_file", made | {"text": "{{ " + text + " }}"}
 
 
 def _xml(taken: Taken) -> Translated:

@@ -157,6 +157,7 @@ PARTS = frozenset(("model", "tool", "tools", "memory", "embedding", "retriever",
 class _Import:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = sound(document)
+        self.written = json.dumps(self.document["nodes"], ensure_ascii=False)
         self.report: list[pb.ValidationIssue] = []
         self.nodes: list[dict[str, Any]] = []
         self.links: list[dict[str, str]] = []
@@ -214,7 +215,14 @@ class _Import:
     def node(self, source: dict[str, Any]) -> None:
         name = source["name"]
         id = self.ids[name] = self.new_id(name)
-        taken = Taken(source, lambda kind: list(self.bound_to(name, kind)))
+        if name != source["given_name"]:
+            first = source["given_name"]
+            self.say(
+                id,
+                "name",
+                f"another node is named {first!r} too: connections and expressions that name it mean that one",
+            )
+        taken = Taken(source, lambda kind: list(self.bound_to(name, kind)), self.written)
         built: dict[str, Any] = {"id": id, "name": name}
         try:
             made = self.translated(taken)
@@ -238,8 +246,14 @@ class _Import:
             self.say(id, "type", reason, "replace this node; its notes hold the original", is_error=True)
         self.made[name] = made
         built |= self.behaviour(id, source)
+        retried: dict[str, Any] = {key: built[key] for key in ("retry", "on_error") if key in built}
+        if worker_of(made) is not None:
+            # It is the node in front that fails; what is made of its result passes a failure on.
+            built.pop("retry", None)
+            if built.get("on_error") == "ON_ERROR_ERROR_PORT":
+                del built["on_error"]
         self.nodes.append(built)
-        self.around(name, made, built)
+        self.around(name, made, built, retried)
 
     def translated(self, taken: Taken) -> Made:
         kind = kind_of(taken.source)
@@ -261,7 +275,7 @@ class _Import:
             built["disabled"] = True
             built["notes"] = "\n".join(f"n8n had: {problem.text}\n{problem.why}" for problem in problems)[:NOTES]
 
-    def around(self, name: str, made: Made, built: dict[str, Any]) -> None:
+    def around(self, name: str, made: Made, built: dict[str, Any], retried: dict[str, Any]) -> None:
         """The further nodes that one of n8n's takes."""
         place = built.get("position") or {"x": 0, "y": 0}
         groups = ((made.before, -1), (made.beside, 0), (tuple(each for _, each in made.parts), 0))
@@ -279,6 +293,7 @@ class _Import:
                         "type": extra.type,
                         "parameters": extra.parameters,
                         "position": shift,
+                        **(retried if extra is worker_of(made) else {}),
                         **({"disabled": True} if built.get("disabled") and "." in extra.type else {}),
                     }
                 )
@@ -319,7 +334,11 @@ class _Import:
             case _ if source.get("continueOnFail"):
                 made["on_error"] = "ON_ERROR_CONTINUE"
         if source.get("alwaysOutputData"):
-            self.say(id, "alwaysOutputData", "n8n's alwaysOutputData has no counterpart and was left out")
+            message = "n8n's alwaysOutputData has no counterpart and was left out"
+            instead = (
+                "where no items must not end the branch, put action.run_code behind it: items.length ? items : [{}]"
+            )
+            self.say(id, "alwaysOutputData", message, instead)
         if source.get("credentials"):
             self.say(id, "credentials", "credentials are not in an export", "choose them anew in the node")
         pinned = self.document["pinData"].get(source["name"])
@@ -363,7 +382,9 @@ class _Import:
         made = self.made[target]
         first = self.extras[target, made.before[0].suffix] if made.before else self.ids[target]
         port = "main" if made.before else self.input(name, target, input)
-        starts = [(self.ids[name], self.output(name, index))]
+        out, worker = self.output(name, index), worker_of(self.made[name])
+        fails = out == "error" and worker is not None
+        starts = [(self.extras[name, worker.suffix] if fails and worker else self.ids[name], out)]
         starts += [(self.extras[name, each.suffix], "main") for each in self.made[name].beside]
         for source, out in starts:
             self.link(source, out, first, port)
@@ -493,20 +514,27 @@ class _Import:
         return False
 
 
+def worker_of(made: Made) -> Extra | None:
+    """The node in front that does the work, where the one with n8n's name only makes of its result what n8n's gave."""
+    works = [each for each in made.before if each.type.startswith(("ai_agent.", "external_action.", "action."))]
+    return works[-1] if works and made.type in ("flow.set", "action.transform") else None
+
+
 def sound(document: dict[str, Any]) -> dict[str, Any]:
     """The document with everything of the kind that n8n writes; what is of another kind is left out.
 
-    Raises ValueError when two nodes have one name: connections would mean either.
+    Of several nodes with one name, as other tools write them, the first keeps it: connections and expressions mean
+    that one.
     """
     nodes: dict[str, dict[str, Any]] = {}
     for source in document["nodes"]:
         if not isinstance(source, dict) or not isinstance(source.get("type"), str):
             raise ValueError("each node is an object with a type")
-        name = str(source.get("name") or source.get("id") or "node")
-        if name in nodes:
-            raise ValueError(f"two nodes are named {name!r}")
+        given = str(source.get("name") or source.get("id") or "node")
+        name = _free(given, nodes)
         nodes[name] = source | {
             "name": name,
+            "given_name": given,
             "parameters": _mapping(source.get("parameters")),
             "typeVersion": _number(source.get("typeVersion"), 1),
             "position": _position(source.get("position")),
@@ -531,6 +559,14 @@ def sound(document: dict[str, Any]) -> dict[str, Any]:
         "settings": _mapping(document.get("settings")),
         "pinData": _mapping(document.get("pinData")),
     }
+
+
+def _free(name: str, taken: dict[str, Any]) -> str:
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from workflow_engine.nodes.flow.paths import steps
-from workflow_engine.services.n8n.javascript import Beyond, object_members
+from workflow_engine.services.n8n.javascript import Beyond, object_members, quoted, translated
 from workflow_engine.services.n8n.reading import Extra, Made, Parameters, Taken, Translated, Untranslatable
 
 OPERATORS = {
@@ -57,16 +58,90 @@ def rules(taken: Taken, given: Any) -> Parameters:
     if isinstance(given.get("conditions"), list):
         combine = "any" if given.get("combinator") == "or" else "all"
         made = [_rule_v2(taken, each) for each in given["conditions"]]
+        if _is_loose(taken, given):
+            made = [
+                _loosely(rule, (each.get("operator") or {}).get("type", ""))
+                for rule, each in zip(made, given["conditions"], strict=True)
+            ]
         ignore_case = (given.get("options") or {}).get("caseSensitive") is False
         return {"combine": combine, "rules": [rule | {"ignore_case": True} if ignore_case else rule for rule in made]}
     made = [
-        rule(taken, each.get("value1"), each.get("operation", "equal"), each.get("value2"))
+        _rule_v1(taken, kind, each.get("value1"), each.get("operation"), each.get("value2"))
         for kind in ("string", "number", "boolean", "dateTime")
         for each in given.get(kind) or []
     ]
     if not made:
         raise Untranslatable("it has no condition")
     return {"combine": "all", "rules": made}
+
+
+def _is_loose(taken: Taken, given: Parameters) -> bool:
+    chosen = taken.option("looseTypeValidation", taken.get("looseTypeValidation"))
+    return bool(chosen) if chosen is not None else (given.get("options") or {}).get("typeValidation") == "loose"
+
+
+_USUAL = {
+    "string": ("equal", ""),
+    "number": ("smaller", 0),
+    "boolean": ("equal", False),
+    "dateTime": ("after", ""),
+}
+"""Of version 1, by type: the operation and the values that n8n leaves out of an export."""
+
+
+def _rule_v1(taken: Taken, kind: str, left: Any, operation: Any, right: Any) -> Parameters:
+    usual, empty = _USUAL[kind]
+    left, right = empty if left is None else left, empty if right is None else right
+    made = rule(taken, left, str(operation or usual), right, kind)
+    is_loose = kind == "dateTime" or made["operator"] in _LOOSE_IN_V1.get(kind, ())
+    return _loosely(made, kind) if is_loose else made
+
+
+_LOOSE_IN_V1 = {"number": ("gt", "gte", "lt", "lte"), "string": ("contains", "not_contains", "matches")}
+"""Operators of version 1 that take any type, by the type that they were chosen for."""
+
+
+def _loosely(made: Parameters, type: str) -> Parameters:
+    """A comparison whose sides become what it compares, as JavaScript makes them: the text `5` is the number 5."""
+    become = _LOOSE.get(type)
+    if become is None or made["operator"] in ("exists", "not_exists", "is_empty", "is_not_empty"):
+        return made
+    return made | {side: become(made[side]) for side in ("left", "right") if side in made}
+
+
+def _within(template: str) -> Callable[[Any], Any]:
+    """Puts a lone expression into a template."""
+
+    def become(value: Any) -> Any:
+        if not is_lone(value):
+            return value
+        asked = re.fullmatch(r"default\((.*), null\)", value[3:-3])
+        return "{{ " + template.replace("{0}", asked[1] if asked else value[3:-3]) + " }}"
+
+    return become
+
+
+def _instant(value: Any) -> Any:
+    """A date in seconds: as a text, in whatever zone it was written, it has no order."""
+    if not isinstance(value, str) or not value:
+        return value
+    if not is_lone(value):
+        return value if "{{" in value else "{{ int(parseTime(" + quoted(value) + ")) }}"
+    inner = value[3:-3]
+    return "{{ int(" + (inner if inner.startswith("now") else f"parseTime({inner})") + ") }}"
+
+
+_LOOSE: dict[str, Callable[[Any], Any]] = {
+    "number": _within("double(optional.ofNonZeroValue(default({0}, null)).orValue(0))"),
+    "dateTime": _instant,
+    "string": _within("toText(default({0}, ''))"),
+    "boolean": _within("toText(default({0}, '')).lower() in ['true', '1']"),
+}
+
+
+def is_lone(value: Any) -> bool:
+    """Whether it is one expression and nothing else, so that it keeps its type."""
+    return isinstance(value, str) and value.startswith("{{ ") and value.endswith(" }}") and value.count("{{") == 1
 
 
 def _rule_v2(taken: Taken, each: Parameters) -> Parameters:
@@ -88,6 +163,13 @@ def rule(taken: Taken, left: Any, operation: str, right: Any, type: str = "") ->
     operator = OPERATORS[operation]
     made = {"left": _left(taken, left, operator), "operator": operator}
     right = taken.expression(right)
+    if (
+        operator == "matches"
+        and isinstance(right, str)
+        and (regex := re.fullmatch(r"/(.*)/([a-z]*)", right, re.DOTALL))
+    ):
+        flags = "".join(each for each in regex[2] if each in "ism")
+        right = (f"(?{flags})" if flags else "") + regex[1]
     if type == "number" and isinstance(right, str) and "{{" not in right:
         right = _number(right)
     return made if operator in ONE_SIDED else made | {"right": right}
@@ -96,12 +178,8 @@ def rule(taken: Taken, left: Any, operation: str, right: Any, type: str = "") ->
 def _left(taken: Taken, left: Any, operator: str) -> Any:
     """What is absent is undefined in JavaScript, and a condition may ask for just that."""
     made = taken.expression(left)
-    if operator in ("exists", "not_exists", "is_empty", "is_not_empty", "is_true", "is_false") and isinstance(
-        made, str
-    ):
-        lone = made.startswith("{{ ") and made.endswith(" }}") and made.count("{{") == 1
-        if lone and not made.startswith("{{ default("):
-            return "{{ default(" + made[3:-3] + ", null) }}"
+    if operator in ONE_SIDED and is_lone(made) and not made.startswith("{{ default("):
+        return "{{ default(" + made[3:-3] + ", null) }}"
     return made
 
 
@@ -145,7 +223,7 @@ def _set(taken: Taken) -> Translated:
 
 def path(name: Any) -> Any:
     """A field's name as ours are written: `a.b[0]` as it is, one with other signs in quotes."""
-    text = str(name).removeprefix("=")
+    text = re.sub(r"\['([^'\"\\]*)'\]", r'["\1"]', str(name).removeprefix("="))
     try:
         steps(text)
     except ValueError:
@@ -161,6 +239,8 @@ def _typed(taken: Taken, value: Any, type: str) -> Any:
     made = taken.expression(value)
     if kind == "number" and isinstance(made, str) and "{{" not in made:
         return _number(made)
+    if kind == "string" and is_lone(made) and translated(value[3:-2]).kind in ("number", "bool", "list", "map"):
+        return "{{ toText(" + made[3:-3] + ") }}"
     if kind == "boolean" and made in ("true", "false"):
         return made == "true"
     return made
@@ -218,7 +298,8 @@ def _switch(taken: Taken) -> Translated:
         if "conditions" in each:
             made = rules(taken, each["conditions"])
         else:
-            made = {"rules": [rule(taken, taken.get("value1"), each.get("operation", "equal"), each.get("value2"))]}
+            kind = taken.get("dataType", "number")
+            made = {"rules": [_rule_v1(taken, kind, taken.get("value1"), each.get("operation"), each.get("value2"))]}
         cases.append({"output": name, **made})
     fallback = taken.option("fallbackOutput", taken.get("fallbackOutput", "none"))
     taken.skip("options.renameFallbackOutput", "options.ignoreCase", "options.looseTypeValidation", "value2")
@@ -260,8 +341,10 @@ def _merge(taken: Taken) -> Translated:
     match mode, by:
         case "append", _:
             return "flow.merge", {"mode": "append", "inputs": inputs}
-        case ("combine", "combineByPosition" | "mergeByPosition") | ("mergeByIndex", _):
-            pads = taken.option("includeUnpaired") or taken.get("join") == "outer"
+        case "mergeByIndex", _:
+            return "flow.merge", _merge_by_index(taken, inputs)
+        case "combine", "combineByPosition" | "mergeByPosition":
+            pads = taken.option("includeUnpaired")
             return "flow.merge", {"mode": "by_position", "inputs": inputs, "unpaired": "pad" if pads else "drop"}
         case ("combine", "combineAll" | "multiplex") | ("multiplex", _):
             return "flow.merge", {"mode": "combinations", "inputs": inputs}
@@ -273,6 +356,14 @@ def _merge(taken: Taken) -> Translated:
             return "flow.merge", _merge_by_key(taken)
         case _:
             raise Untranslatable(f"merging by {by or mode!r} has no counterpart")
+
+
+def _merge_by_index(taken: Taken, inputs: int) -> Parameters:
+    """Of version 1, which keeps what only the first input has, unless it is told another join."""
+    join = taken.get("join", "left")
+    if join == "left":
+        taken.remark("unpaired", "items that only the second input has are kept too: n8n dropped those")
+    return {"mode": "by_position", "inputs": inputs, "unpaired": "drop" if join == "inner" else "pad"}
 
 
 def _merge_by_key(taken: Taken) -> Parameters:
@@ -287,11 +378,12 @@ def _merge_by_key(taken: Taken) -> Parameters:
     else:
         raise Untranslatable("it does not say by which fields it merges")
     join = {
+        "v1": "left",
         "keepMatches": "inner",
         "keepEverything": "outer",
         "enrichInput1": "left",
         "enrichInput2": "right",
-    }.get(taken.get("joinMode", "keepMatches"))
+    }.get("v1" if taken.version < 2 else taken.get("joinMode", "keepMatches"))
     if join is None:
         raise Untranslatable("keeping what does not match is flow.compare here")
     return {"mode": "by_key", "keys": keys, "join": join}

@@ -75,6 +75,7 @@ class Taken:
         self,
         source: dict[str, Any],
         bound: Callable[[str], list[dict[str, Any]]] = lambda kind: [],
+        document: str = "",
     ) -> None:
         self.source = source
         self.given: Parameters = dict(source.get("parameters") or {})
@@ -82,6 +83,8 @@ class Taken:
         self.name = str(source.get("name") or "")
         self.bound = bound
         """Nodes that are bound to it, by kind of connection, e.g. `ai_outputParser`."""
+        self.document = document
+        """All nodes of the document, as JSON: whether anything reads what a node delivers."""
         self.asked: set[str] = set(IGNORED)
         self.problems: list[Problem] = []
         self.remarks: list[tuple[str, str]] = []
@@ -108,6 +111,11 @@ class Taken:
     def value(self, name: str, default: Any = "") -> Any:
         """A parameter with its expressions in ours."""
         return self.expression(plain(self.get(name, default)))
+
+    @property
+    def is_tool(self) -> bool:
+        """Whether it is bound to an agent, which takes it as it is."""
+        return str(self.source.get("type", "")).endswith("Tool")
 
     def remark(self, field: str, message: str) -> None:
         self.remarks.append((field, message))

@@ -228,6 +228,8 @@ def _chat(taken: Taken) -> Translated:
         {"name": "chatInput", "value": "{{ json.message }}"},
         {"name": "sessionId", "value": "{{ json.session_id }}"},
     ]
+    if "manualChat" in str(taken.source.get("type")) and taken.version < 1.1:
+        names.append({"name": "input", "value": "{{ json.message }}"})
     return Made("flow.set", {"assignments": names}, before=(Extra("chat", "trigger.chat", made),))
 
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from workflow_engine.services.n8n.flow import path
 from workflow_engine.services.n8n.reading import (
+    Extra,
+    Made,
     Parameters,
     Taken,
     Translated,
@@ -187,7 +190,18 @@ def _pages(taken: Taken, made: Parameters, pages: Parameters) -> None:
 
 
 def _http(taken: Taken) -> Translated:
-    return "action.http_request", request(taken)
+    made = request(taken)
+    called = (Extra("request", "action.http_request", made),)
+    if taken.is_tool:
+        return "action.http_request", made
+    if made.get("full_response") and "statusCode" in taken.document:
+        return Made("flow.set", {"assignments": [{"name": "statusCode", "value": "{{ json.status }}"}]}, before=called)
+    told = (taken.option("response") or {}).get("response") or {}
+    if made.get("response_format") == "text" and not made.get("full_response"):
+        name = str(told.get("outputPropertyName") or taken.get("dataPropertyName") or "data")
+        assigned = [{"name": path(name), "value": "{{ json.text }}"}]
+        return Made("flow.set", {"assignments": assigned, "keep_only": True}, before=called)
+    return "action.http_request", made
 
 
 def _graphql(taken: Taken) -> Translated:

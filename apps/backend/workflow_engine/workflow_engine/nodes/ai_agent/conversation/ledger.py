@@ -9,9 +9,6 @@ from workflow_engine.engine.history import added
 from workflow_engine.engine.items import Json
 from workflow_engine.nodes.spec import NodeFailure
 
-COUNTS = ("model_calls", "tool_calls", "input_tokens", "output_tokens", "cached_tokens", "cost_micros")
-"""What is counted; `milliseconds` are too, of models and tools at work."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:

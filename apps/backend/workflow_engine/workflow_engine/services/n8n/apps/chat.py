@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from workflow_engine.services.n8n.apps.shared import most, or_human, service
-from workflow_engine.services.n8n.reading import Parameters, Taken, Translated, Untranslatable, named
+from workflow_engine.services.n8n.reading import Extra, Made, Parameters, Taken, Translated, Untranslatable, named
 
 
 def _slack(taken: Taken, resource: str, operation: str) -> Parameters:
@@ -188,6 +189,17 @@ def _telegram(taken: Taken, resource: str, operation: str) -> Parameters:
     return {}
 
 
+def _telegram_answer(taken: Taken) -> Translated:
+    """n8n delivers Telegram's answer as it comes, ours what is under `result` in it."""
+    type, parameters = service("external_action.telegram", "message", "sendMessage", _telegram)(taken)
+    operation = str(parameters["action"].get("operation", ""))
+    if taken.is_tool or operation == "file.download" or not re.search(r"json\??\.result\b", taken.document):
+        return type, parameters
+    assigned = [{"name": "ok", "value": True}, {"name": "result", "value": "{{ json }}"}]
+    sent = (Extra("message", type, parameters),)
+    return Made("flow.set", {"assignments": assigned, "keep_only": True}, before=sent)
+
+
 def _keyboard(taken: Taken) -> list[list[Parameters]]:
     rows = named(taken.given.get("inlineKeyboard"))
     made = []
@@ -258,7 +270,7 @@ def _whatsapp(taken: Taken) -> Translated:
 TABLE: dict[str, Callable[[Taken], Translated]] = {
     "slack": or_human(service("external_action.slack", "message", "post", _slack)),
     "discord": or_human(_discord),
-    "telegram": or_human(service("external_action.telegram", "message", "sendMessage", _telegram)),
+    "telegram": or_human(_telegram_answer),
     "microsoftTeams": or_human(service("external_action.microsoft_teams", "channelMessage", "create", _teams)),
     "whatsApp": or_human(_whatsapp),
     "twilio": service("external_action.twilio", "sms", "send", _twilio),

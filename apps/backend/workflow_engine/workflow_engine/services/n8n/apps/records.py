@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from workflow_engine.services.n8n.apps.shared import match_on, most, service
-from workflow_engine.services.n8n.reading import Parameters, Taken, Translated, Untranslatable, named, plain
+from workflow_engine.services.n8n.reading import (
+    Extra,
+    Made,
+    Parameters,
+    Taken,
+    Translated,
+    Untranslatable,
+    named,
+    plain,
+)
 
 
 def _airtable(taken: Taken, resource: str, operation: str) -> Parameters:
@@ -53,6 +62,17 @@ def _airtable(taken: Taken, resource: str, operation: str) -> Parameters:
         case _, "deleteRecord" | "delete":
             return {"operation": "record.delete", **where, "record_id": taken.value("id")}
     return {}
+
+
+def _airtable_records(taken: Taken) -> Translated:
+    """From version 2 on a record's cells stand beside its id."""
+    type, parameters = service("external_action.airtable", "record", "list", _airtable)(taken)
+    reads = str(parameters["action"].get("operation", "")).startswith("record.")
+    if taken.version < 2 or taken.is_tool or not reads or parameters["action"]["operation"] == "record.delete":
+        return type, parameters
+    flat = "{{ {'id': json.id, 'createdTime': json.createdTime}.merge(json.fields) }}"
+    asked = (Extra("records", type, parameters),)
+    return Made("action.transform", {"query": "@", "input": flat}, before=asked)
 
 
 def _airtable_id(value: Any) -> Any:
@@ -264,7 +284,7 @@ def _hubspot_properties(taken: Taken, resource: str) -> Parameters:
 
 
 TABLE: dict[str, Callable[[Taken], Translated]] = {
-    "airtable": service("external_action.airtable", "record", "list", _airtable),
+    "airtable": _airtable_records,
     "supabase": service("external_action.supabase", "row", "create", _supabase),
     "notion": service("external_action.notion", "page", "create", _notion),
     "hubspot": service("external_action.hubspot", "contact", "upsert", _hubspot),

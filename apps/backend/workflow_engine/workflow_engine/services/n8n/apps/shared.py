@@ -10,10 +10,12 @@ from workflow_engine.services.n8n.reading import Extra, Made, Parameters, Taken,
 Operations = Callable[[Taken, str, str], Parameters]
 
 
-def service(type: str, resource: str, operation: str, translate: Operations) -> Callable[[Taken], Translated]:
+def service(
+    type: str, resource: str, operation: str, translate: Operations
+) -> Callable[[Taken], tuple[str, Parameters]]:
     """A translation of a service's node. `resource` and `operation` are what n8n means when it does not say."""
 
-    def translated(taken: Taken) -> Translated:
+    def translated(taken: Taken) -> tuple[str, Parameters]:
         asked = str(taken.get("resource", resource)), str(taken.get("operation", operation))
         taken.skip("descriptionType", "toolDescription", "returnAll", "limit", "simple", "authentication")
         made = translate(taken, *asked)

@@ -1,22 +1,34 @@
-"""n8n's expressions, which are JavaScript, in our language.
-
-A grammar reads them; each construct that means the same here is written in CEL. What has no counterpart raises `Beyond`
-in words for the person who has to rewrite it: nothing is guessed, because an expression that is nearly right is worse
-than one that is missing.
-"""
+"""The walk over a JavaScript expression that writes it in CEL."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
+
+from workflow_engine.services.n8n.javascript.cel import (
+    AND,
+    OR,
+    PRIMARY,
+    PRODUCT,
+    RELATION,
+    SUM,
+    TERNARY,
+    UNARY,
+    ZONE,
+    Beyond,
+    Cel,
+    quoted,
+)
+from workflow_engine.services.n8n.javascript.counterparts import FUNCTIONS, MACROS, MEMBERS_OF_TIME, METHODS, filled
+from workflow_engine.services.n8n.javascript.luxon import formatted, shifted, start_of
+from workflow_engine.services.n8n.javascript.patterns import literal_of, looks_around, one_group
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-TERNARY, OR, AND, RELATION, SUM, PRODUCT, UNARY, PRIMARY = range(8)
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = frozenset(
     [
@@ -46,26 +58,6 @@ _RESERVED = frozenset(
 _OURS = frozenset(
     ("json", "item", "items", "node", "vars", "execution", "workflow", "now", "run", "from_ai", "math", "default")
 )
-ZONE = "workflow.timezone"
-
-
-class Beyond(Exception):
-    """An expression that our language can not say, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cel:
-    """A piece of CEL, how tightly it binds, and what it is known to be."""
-
-    text: str
-    kind: str = ""
-    """`text`, `number`, `bool`, `list`, `map`, `time`, `null`, `regex`, `node`, `input`, `item`, or empty."""
-    binds: int = PRIMARY
-    may_lack: bool = False
-    """It ends a chain with `?.`, so that it may be absent."""
-
-    def within(self, binds: int) -> str:
-        return f"({self.text})" if self.binds < binds else self.text
 
 
 def translated(source: str) -> Cel:
@@ -78,14 +70,6 @@ def translated(source: str) -> Cel:
     if tree.root_node.has_error or len(statements) != 1 or statements[0].type != "expression_statement":
         raise Beyond("it is not one expression")
     return _Translator().value(statements[0].named_children[0])
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter_javascript
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(tree_sitter_javascript.language()))
 
 
 def object_members(source: str) -> dict[str, str] | None:
@@ -102,242 +86,12 @@ def object_members(source: str) -> dict[str, str] | None:
     return {translator.key(each): translator.value(_part(each, "value")).text for each in node.named_children}
 
 
-def quoted(text: str) -> str:
-    """A text as CEL writes it."""
-    if "'" not in text and "\\" not in text and text.isprintable():
-        return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False)
+@cache
+def _parser() -> Parser:
+    import tree_sitter_javascript
+    from tree_sitter import Language, Parser
 
-
-def _said(node: Node) -> str:
-    return (node.text or b"").decode()
-
-
-def _part(node: Node, name: str) -> Node:
-    found = node.child_by_field_name(name)
-    if found is None:
-        raise Beyond(f"{_short(node)} has a form that is not understood")
-    return found
-
-
-def _short(node: Node) -> str:
-    said = " ".join(_said(node).split())
-    return f"`{said if len(said) <= 60 else said[:57] + '...'}`"
-
-
-# What JavaScript, Luxon and n8n can do to a value: how many arguments it takes, how we write it, what comes out.
-# {0} is the value itself.
-_METHODS: dict[tuple[str, int], tuple[str, str]] = {
-    ("toUpperCase", 0): ("{0}.upper()", "text"),
-    ("toLowerCase", 0): ("{0}.lower()", "text"),
-    ("trim", 0): ("{0}.trim()", "text"),
-    ("startsWith", 1): ("{0}.startsWith({1})", "bool"),
-    ("endsWith", 1): ("{0}.endsWith({1})", "bool"),
-    ("indexOf", 1): ("{0}.indexOf({1})", "number"),
-    ("split", 1): ("{0}.split({1})", "list"),
-    ("replaceAll", 2): ("{0}.replace({1}, {2})", "text"),
-    ("replace", 2): ("{0}.replace({1}, {2}, 1)", "text"),
-    ("substring", 1): ("{0}.substring({1})", "text"),
-    ("substring", 2): ("{0}.substring({1}, {2})", "text"),
-    ("charAt", 1): ("{0}.substring({1}, {1} + 1)", "text"),
-    ("toString", 0): ("toText({0})", "text"),
-    ("capitalize", 0): ("{0}.capitalize()", "text"),
-    ("urlEncode", 0): ("{0}.urlEncode()", "text"),
-    ("urlDecode", 0): ("{0}.urlDecode()", "text"),
-    ("base64Encode", 0): ("{0}.base64Encode()", "text"),
-    ("base64Decode", 0): ("{0}.base64Decode()", "text"),
-    ("parseJson", 0): ("fromJson({0})", ""),
-    ("toJsonString", 0): ("toJson({0})", "text"),
-    ("toInt", 0): ("int({0})", "number"),
-    ("toNumber", 0): ("double({0})", "number"),
-    ("toFloat", 0): ("double({0})", "number"),
-    ("toDateTime", 0): ("parseTime({0})", "time"),
-    ("isEmpty", 0): ("{0}.size() == 0", "bool"),
-    ("isNotEmpty", 0): ("{0}.size() > 0", "bool"),
-    ("round", 0): ("round({0})", "number"),
-    ("round", 1): ("round({0}, {1})", "number"),
-    ("abs", 0): ("math.abs({0})", "number"),
-    ("ceil", 0): ("int(math.ceil({0}))", "number"),
-    ("floor", 0): ("int(math.floor({0}))", "number"),
-    ("join", 0): ("{0}.join(',')", "text"),
-    ("join", 1): ("{0}.join({1})", "text"),
-    ("reverse", 0): ("{0}.reverse()", "list"),
-    ("flat", 0): ("{0}.flatten()", "list"),
-    ("at", 1): ("{0}[{1}]", ""),
-    ("first", 0): ("{0}.first()", ""),
-    ("last", 0): ("{0}.last()", ""),
-    ("sum", 0): ("{0}.sum()", "number"),
-    ("average", 0): ("{0}.avg()", "number"),
-    ("max", 0): ("{0}.max()", ""),
-    ("min", 0): ("{0}.min()", ""),
-    ("unique", 0): ("{0}.distinct()", "list"),
-    ("removeDuplicates", 0): ("{0}.distinct()", "list"),
-    ("pluck", 1): ("{0}.pluck({1})", "list"),
-    ("keys", 0): ("{0}.keys()", "list"),
-    ("values", 0): ("{0}.values()", "list"),
-    ("merge", 1): ("{0}.merge({1})", "map"),
-    ("hasField", 1): ("{1} in {0}", "bool"),
-    ("hasOwnProperty", 1): ("{1} in {0}", "bool"),
-    ("toISO", 0): ("string({0})", "text"),
-    ("toISOString", 0): ("string({0})", "text"),
-    ("toJSON", 0): ("string({0})", "text"),
-    ("toISODate", 0): ("{0}.format('%Y-%m-%d', " + ZONE + ")", "text"),
-    ("toISOTime", 0): ("{0}.format('%H:%M:%S', " + ZONE + ")", "text"),
-    ("toMillis", 0): ("int({0}) * 1000", "number"),
-    ("getTime", 0): ("int({0}) * 1000", "number"),
-    ("valueOf", 0): ("int({0}) * 1000", "number"),
-    ("toSeconds", 0): ("int({0})", "number"),
-    ("toUnixInteger", 0): ("int({0})", "number"),
-    ("toUTC", 0): ("{0}", "time"),
-    ("toJSDate", 0): ("{0}", "time"),
-    ("getFullYear", 0): ("{0}.getFullYear(" + ZONE + ")", "number"),
-    ("getMonth", 0): ("{0}.getMonth(" + ZONE + ")", "number"),
-    ("getDate", 0): ("{0}.getDate(" + ZONE + ")", "number"),
-    ("getDay", 0): ("{0}.getDayOfWeek(" + ZONE + ")", "number"),
-    ("getHours", 0): ("{0}.getHours(" + ZONE + ")", "number"),
-    ("getMinutes", 0): ("{0}.getMinutes(" + ZONE + ")", "number"),
-    ("getSeconds", 0): ("{0}.getSeconds(" + ZONE + ")", "number"),
-}
-_FUNCTIONS: dict[tuple[str, int], tuple[str, str]] = {
-    ("JSON.stringify", 1): ("toJson({1})", "text"),
-    ("JSON.parse", 1): ("fromJson({1})", ""),
-    ("String", 1): ("toText({1})", "text"),
-    ("Number", 1): ("double({1})", "number"),
-    ("parseFloat", 1): ("double({1})", "number"),
-    ("Number.parseFloat", 1): ("double({1})", "number"),
-    ("parseInt", 1): ("int({1})", "number"),
-    ("Number.parseInt", 1): ("int({1})", "number"),
-    ("encodeURIComponent", 1): ("{1}.urlEncode()", "text"),
-    ("decodeURIComponent", 1): ("{1}.urlDecode()", "text"),
-    ("Math.floor", 1): ("int(math.floor({1}))", "number"),
-    ("Math.ceil", 1): ("int(math.ceil({1}))", "number"),
-    ("Math.trunc", 1): ("int(math.trunc({1}))", "number"),
-    ("Math.round", 1): ("round({1})", "number"),
-    ("Math.abs", 1): ("math.abs({1})", "number"),
-    ("Math.sqrt", 1): ("math.sqrt({1})", "number"),
-    ("Math.max", 2): ("math.greatest({1}, {2})", "number"),
-    ("Math.min", 2): ("math.least({1}, {2})", "number"),
-    ("Object.keys", 1): ("{1}.keys()", "list"),
-    ("Object.values", 1): ("{1}.values()", "list"),
-    ("Array.isArray", 1): ("type({1}) == list", "bool"),
-    ("Date.now", 0): ("int(now) * 1000", "number"),
-    ("DateTime.now", 0): ("now", "time"),
-    ("DateTime.local", 0): ("now", "time"),
-    ("DateTime.utc", 0): ("now", "time"),
-    ("DateTime.fromISO", 1): ("parseTime({1}, " + ZONE + ")", "time"),
-    ("DateTime.fromJSDate", 1): ("{1}", "time"),
-    ("DateTime.fromMillis", 1): ("timestamp(int({1} / 1000))", "time"),
-    ("DateTime.fromSeconds", 1): ("timestamp(int({1}))", "time"),
-    ("$max", 2): ("math.greatest({1}, {2})", "number"),
-    ("$min", 2): ("math.least({1}, {2})", "number"),
-}
-_MEMBERS_OF_TIME = {
-    "year": "{0}.getFullYear(" + ZONE + ")",
-    "month": "{0}.getMonth(" + ZONE + ") + 1",
-    "day": "{0}.getDate(" + ZONE + ")",
-    "hour": "{0}.getHours(" + ZONE + ")",
-    "minute": "{0}.getMinutes(" + ZONE + ")",
-    "second": "{0}.getSeconds(" + ZONE + ")",
-    "weekday": "({0}.getDayOfWeek(" + ZONE + ") + 6) % 7 + 1",
-    "ts": "int({0}) * 1000",
-}
-_MACROS = {
-    "map": ("{0}.map({1}, {2})", "list", False),
-    "filter": ("{0}.filter({1}, {2})", "list", True),
-    "find": ("default({0}.filter({1}, {2}).first(), null)", "", True),
-    "some": ("{0}.exists({1}, {2})", "bool", True),
-    "every": ("{0}.all({1}, {2})", "bool", True),
-}
-_HOURS = {"hour": 1, "day": 24, "week": 168}
-_SECONDS = {"second": 1, "minute": 60}
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-_STARTS = {"day": "%Y-%m-%d", "month": "%Y-%m-01", "year": "%Y-01-01"}
-_TOKENS = {
-    "yyyy": "%Y",
-    "YYYY": "%Y",
-    "MMMM": "%B",
-    "LLLL": "%B",
-    "MMM": "%b",
-    "LLL": "%b",
-    "MM": "%m",
-    "LL": "%m",
-    "dd": "%d",
-    "DD": "%d",
-    "EEEE": "%A",
-    "cccc": "%A",
-    "EEE": "%a",
-    "ccc": "%a",
-    "HH": "%H",
-    "hh": "%I",
-    "mm": "%M",
-    "ss": "%S",
-    "a": "%p",
-    "ZZZ": "%z",
-}
-_UNPADDED = {
-    "d": "string({0}.getDate({zone}))",
-    "D": "string({0}.getDate({zone}))",
-    "M": "string({0}.getMonth({zone}) + 1)",
-    "L": "string({0}.getMonth({zone}) + 1)",
-    "H": "string({0}.getHours({zone}))",
-    "m": "string({0}.getMinutes({zone}))",
-    "s": "string({0}.getSeconds({zone}))",
-    "yy": "{0}.format('%Y', {zone}).substring(2)",
-    "YY": "{0}.format('%Y', {zone}).substring(2)",
-}
-"""What strftime has no code for."""
-_GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)")
-_FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|%|[^A-Za-z%']+")
-
-
-def strftime(luxon: str) -> str:
-    """A format of Luxon, such as `yyyy-MM-dd`, in strftime's codes. Raises Beyond."""
-
-    def code(match: re.Match[str]) -> str:
-        if match[1] is not None:
-            return match[1].replace("%", "%%")
-        if not match[2]:
-            return "%%" if match[0] == "%" else match[0]
-        if match[0] == "T":
-            return "T"
-        if match[0] not in _TOKENS:
-            raise Beyond(f"the date format {luxon!r} has {match[0]!r}, which our formats can not write")
-        return _TOKENS[match[0]]
-
-    return _FORMAT.sub(code, luxon)
-
-
-def _written(at: str, luxon: str) -> Cel:
-    """A time in a format of Luxon. Raises Beyond."""
-    tokens = [match[0] for match in _FORMAT.finditer(luxon)]
-    if not any(each in _UNPADDED for each in tokens):
-        return Cel(f"{at}.format({quoted(strftime(luxon))}, {ZONE})", "text")
-    parts, coded = [], ""
-    for token in [*tokens, ""]:
-        if token and token not in _UNPADDED:
-            coded += token
-            continue
-        if coded:
-            parts.append(f"{at}.format({quoted(strftime(coded))}, {ZONE})")
-        coded = ""
-        if token:
-            parts.append(_UNPADDED[token].replace("{0}", at).replace("{zone}", ZONE))
-    return Cel(" + ".join(parts), "text", SUM if len(parts) > 1 else PRIMARY)
-
-
-def _one_group(pattern: str, wanted: int) -> str | None:
-    """A regular expression that keeps one of its groups, or none for 0; None when there is no such group."""
-    seen = 0
-
-    def kept(match: re.Match[str]) -> str:
-        nonlocal seen
-        if match[0] != "(":
-            return match[0]
-        seen += 1
-        return "(" if seen == wanted else "(?:"
-
-    made = _GROUP.sub(kept, pattern)
-    return made if wanted <= seen else None
+    return Parser(Language(tree_sitter_javascript.language()))
 
 
 class _Translator:
@@ -471,6 +225,8 @@ class _Translator:
         said = _said(flags) if flags else ""
         pattern = _said(_part(node, "pattern")).replace("\\/", "/")
         inline = "".join(each for each in said if each in "ism")
+        if looks_around(pattern):
+            raise Beyond(f"{_short(node)} looks around or back, which our regular expressions can not")
         return Cel(("g" if "g" in said else " ") + (f"(?{inline})" if inline else "") + pattern, "regex")
 
     # names
@@ -487,7 +243,7 @@ class _Translator:
             case "$now":
                 return Cel("now", "time")
             case "$today":
-                return _start_of(Cel("now", "time"), "day")
+                return start_of(Cel("now", "time"), "day")
             case "$input":
                 return Cel("$input", "input")
             case "$item" | "item":
@@ -546,7 +302,7 @@ class _Translator:
         if len(arguments) != 1 or arguments[0].type != "regex":
             return None
         regex = self._regex(arguments[0]).text
-        pattern = _one_group(regex[1:], 0 if regex[0] == "g" else group)
+        pattern = one_group(regex[1:], 0 if regex[0] == "g" else group)
         if pattern is None:
             return None
         of = self.chain(_part(function, "object"))
@@ -570,8 +326,8 @@ class _Translator:
                 raise Beyond(f"`$input.{name}` has no counterpart")
             case "item", "json":
                 return Cel("json" if of.text == "item" else f"{of.text}.json", "map", may_lack=may_lack)
-            case "time", _ if name in _MEMBERS_OF_TIME:
-                written = _MEMBERS_OF_TIME[name].replace("{0}", of.within(PRIMARY))
+            case "time", _ if name in MEMBERS_OF_TIME:
+                written = MEMBERS_OF_TIME[name].replace("{0}", of.within(PRIMARY))
                 return Cel(written, "number", SUM if " + 1" in written else PRODUCT)
             case "regex", _:
                 raise Beyond(f"{_short(node)} has no counterpart")
@@ -628,10 +384,10 @@ class _Translator:
             return Cel(first.within(PRIMARY) + "".join(f".merge({each.text})" for each in more), "map")
         if name == "DateTime.fromFormat":
             raise Beyond("reading a date by its format is a node of its own: action.date_time with `input_format`")
-        found = _FUNCTIONS.get((name, len(arguments)))
+        found = FUNCTIONS.get((name, len(arguments)))
         if found is None:
             raise Beyond(f"`{name}` has no counterpart")
-        return _filled(*found, [self.value(each) for each in arguments])
+        return filled(*found, [self.value(each) for each in arguments])
 
     def method(self, node: Node, function: Node, arguments: list[Node]) -> Cel:
         object, name = _part(function, "object"), _said(_part(function, "property"))
@@ -652,7 +408,7 @@ class _Translator:
                 subject = self.value(arguments[0]).within(PRIMARY)
                 return Cel(f"{subject}.matches({quoted(of.text[1:])})", "bool")
             raise Beyond(f"{_short(node)} has no counterpart")
-        if name in _MACROS and len(arguments) == 1 and arguments[0].type == "arrow_function":
+        if name in MACROS and len(arguments) == 1 and arguments[0].type == "arrow_function":
             return self.each(of, name, arguments[0])
         if name in ("match", "replace", "replaceAll", "split", "search") and arguments and arguments[0].type == "regex":
             return self.by_pattern(node, of, name, arguments)
@@ -666,21 +422,21 @@ class _Translator:
                 return Cel(f"includes({of.text}, {part.text})", "bool")
             case "toFormat" | "format", 1 if arguments[0].type == "string":
                 at = of.within(PRIMARY) if of.kind == "time" else f"parseTime({of.text}, {ZONE})"
-                return _written(at, self.text(arguments[0]))
+                return formatted(at, self.text(arguments[0]))
             case "concat", _:
                 return self.joined(node, of, [self.value(each) for each in arguments])
             case "plus" | "minus", 1 | 2:
                 return self.shifted(node, of, name, arguments)
             case "startOf", 1 if arguments[0].type == "string" and of.kind == "time":
-                return _start_of(of, self.text(arguments[0]))
+                return start_of(of, self.text(arguments[0]))
             case "slice" | "substr", 1 | 2:
                 return self.sliced(node, of, name, arguments)
             case "toLocaleString" | "toLocaleDateString" | "toLocaleTimeString" | "toFixed", _:
                 raise Beyond(f"`{name}` has no counterpart: round(x, digits) rounds, time.format(...) writes dates")
-        found = _METHODS.get((name, len(arguments)))
+        found = METHODS.get((name, len(arguments)))
         if found is None:
             raise Beyond(f"`.{name}()` has no counterpart")
-        return _filled(*found, [of, *(self.value(each) for each in arguments)])
+        return filled(*found, [of, *(self.value(each) for each in arguments)])
 
     def joined(self, node: Node, of: Cel, parts: list[Cel]) -> Cel:
         """`concat`: lists are opened, everything else is one more element; of a text, one text."""
@@ -705,7 +461,7 @@ class _Translator:
         raise Beyond(f"{_short(node)} has no counterpart")
 
     def each(self, of: Cel, name: str, function: Node) -> Cel:
-        template, kind, is_test = _MACROS[name]
+        template, kind, is_test = MACROS[name]
         found = function.child_by_field_name("parameter")
         if found is None:
             given = _listed(_part(function, "parameters"))
@@ -735,13 +491,13 @@ class _Translator:
             new = self.value(arguments[1])
             if "$" in new.text:
                 raise Beyond(f"{_short(node)}: what a group held can not be put into the new text")
-            literal = _literal(pattern)
+            literal = literal_of(pattern)
             if literal is not None:
                 most = "" if everywhere else ", 1"
                 return Cel(f"{subject}.replace({quoted(literal)}, {new.text}{most})", "text")
             if everywhere:
                 return Cel(f"{subject}.replaceMatches({quoted(pattern)}, {new.text})", "text")
-        if name == "split" and len(arguments) == 1 and (literal := _literal(pattern)) is not None:
+        if name == "split" and len(arguments) == 1 and (literal := literal_of(pattern)) is not None:
             return Cel(f"{subject}.split({quoted(literal)})", "list")
         if name == "match" and len(arguments) == 1 and not re.search(r"(?<!\\)\((?!\?)", pattern):
             return Cel(f"{subject}.extract({quoted(pattern)})", "list")
@@ -775,23 +531,12 @@ class _Translator:
             amounts.append((self.text(arguments[1]), self.value(arguments[0])))
         else:
             raise Beyond(f"{_short(node)} has no counterpart")
-        sign, made = ("+" if name == "plus" else "-"), of
+        made = of
         for unit, amount in amounts:
-            unit = unit.rstrip("s").lower()
-            if unit in _MONTHS:
-                count = amount.within(UNARY) if _MONTHS[unit] == 1 else f"{amount.within(PRODUCT)} * {_MONTHS[unit]}"
-                signed = count if sign == "+" else f"-({count})" if " " in count else f"-{count}"
-                made = Cel(f"{made.within(PRIMARY)}.addMonths({signed})", "time")
-                continue
-            factor, letter = (_HOURS[unit], "h") if unit in _HOURS else (_SECONDS.get(unit, 0), "s")
-            if not factor:
-                raise Beyond(f"{_short(node)}: the unit {unit!r} is not known")
-            if amount.text.isdigit():
-                length = f"duration('{int(amount.text) * factor}{letter}')"
-            else:
-                product = amount.within(PRODUCT) if factor == 1 else f"{amount.within(PRODUCT)} * {factor}"
-                length = f"duration(string({product}) + '{letter}')"
-            made = Cel(f"{made.within(SUM)} {sign} {length}", "time", SUM)
+            moved = shifted(made, "+" if name == "plus" else "-", amount, unit)
+            if moved is None:
+                raise Beyond(f"{_short(node)}: the unit {unit.rstrip('s').lower()!r} is not known")
+            made = moved
         return made
 
     def _new_expression(self, node: Node) -> Cel:
@@ -925,6 +670,22 @@ def _listed(node: Node) -> list[Node]:
     return [each for each in node.named_children if each.type != "comment"]
 
 
+def _part(node: Node, name: str) -> Node:
+    found = node.child_by_field_name(name)
+    if found is None:
+        raise Beyond(f"{_short(node)} has a form that is not understood")
+    return found
+
+
+def _said(node: Node) -> str:
+    return (node.text or b"").decode()
+
+
+def _short(node: Node) -> str:
+    said = " ".join(_said(node).split())
+    return f"`{said if len(said) <= 60 else said[:57] + '...'}`"
+
+
 def _unescaped(sequence: str) -> str:
     match sequence[1:2]:
         case "n" | "r" | "t" | "b" | "f":
@@ -935,43 +696,3 @@ def _unescaped(sequence: str) -> str:
             return ""
         case _:
             return sequence[1:]
-
-
-def _literal(pattern: str) -> str | None:
-    """The one text that a regular expression finds; None when there are several."""
-    said, position = "", 0
-    while position < len(pattern):
-        sign = pattern[position]
-        if sign == "\\" and position + 1 < len(pattern):
-            position += 1
-            escaped = pattern[position]
-            if escaped.isalnum() and escaped not in "nrt":
-                return None
-            said += {"n": "\n", "r": "\r", "t": "\t"}.get(escaped, escaped)
-        elif sign in ".^$*+?()[]{}|":
-            return None
-        else:
-            said += sign
-        position += 1
-    return said
-
-
-def _start_of(at: Cel, unit: str) -> Cel:
-    if unit not in _STARTS:
-        raise Beyond(f"the start of a {unit} has no counterpart: action.date_time rounds dates")
-    return Cel(f"parseTime({at.within(PRIMARY)}.format('{_STARTS[unit]}', {ZONE}), {ZONE})", "time")
-
-
-def _filled(template: str, kind: str, parts: list[Cel]) -> Cel:
-    """A template with its parts: {0} the value itself where it has one, else {1}, {2} its arguments."""
-    first = 0 if "{0}" in template else 1
-    written = template
-    for number, part in enumerate(parts, first):
-        place = f"{{{number}}}"
-        alone = f"({place})" in template or f"({place}," in template or f", {place})" in template
-        written = written.replace(
-            place, part.text if alone and not template.startswith(place) else part.within(PRIMARY)
-        )
-    binds = RELATION if " in " in template or " == " in template or " > " in template else PRIMARY
-    binds = SUM if template in ("{0} + {1}",) else PRODUCT if " * " in template else binds
-    return Cel(written, kind, binds)
