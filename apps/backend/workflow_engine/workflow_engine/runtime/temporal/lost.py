@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from workflow_engine.core import metrics
 from workflow_engine.core.logging import get_logger
@@ -42,6 +41,8 @@ from workflow_engine.runtime.temporal.activities import write
 from workflow_engine.runtime.temporal.wire import Begin, beginning, dump_events
 
 log = get_logger(__name__)
+GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+"""How Temporal says that it runs no such workflow."""
 
 
 class Lost:
@@ -54,10 +55,10 @@ class Lost:
         self._definitions, self._entropy = definitions, entropy
 
     async def close(self, row: ExecutionRow, asked: CancelRequested) -> tuple[list[Begin], list[str]]:
-        """Stores that the execution has ended, and tells its parent and its gate.
+        """Tells the execution's parent and its gate that it has ended, and stores that.
 
         Returns the error workflow's execution to hand over, where there is one, and the children to cancel.
-        Raises RPCError when Temporal can not say whether it is the one that ran the execution.
+        Raises RPCError when Temporal is away, or can not be the one that ran the execution.
         """
         # A namespace that is not there knows no execution either, and has lost none.
         namespace = DescribeNamespaceRequest(namespace=self._client.namespace)
@@ -76,6 +77,9 @@ class Lost:
         machine.apply(state, ended)
         events.append(ended)
         row.status, row.ended_at, row.wake_at, row.failure_summary = Status.ERROR, asked.at, None, failure.message
+        # Told twice they take it once, so they hear of it before that is stored: after a crash one cancels again.
+        await self._tell_parent(row, state, failure)
+        await self._leave_gate(row, plan, journal)
         batch = Batch(row, len(journal) + 1, [encode(each) for each in events], tasks)
         begins = await self._error_workflow(row, plan, state, ended)
         pks = await write(self._store, self._blobs, batch, *(Batch(each.row, 1, list(each.events)) for each in begins))
@@ -83,8 +87,6 @@ class Lost:
             begin.row.pk = pk
         metrics.ENDED.labels(row.status.name).inc()
         log.warning("lost_execution_closed", execution_id=row.id, by=asked.by)
-        await self._tell_parent(row, state, failure)
-        await self._leave_gate(row, plan, journal)
         return begins, sorted(state.draining)
 
     async def _error_workflow(self, row: ExecutionRow, plan: Plan, state: State, ended: ExecutionEnded) -> list[Begin]:
@@ -131,8 +133,11 @@ class Lost:
 
     async def _signal(self, workflow_id: str, signal: str, data: bytes) -> None:
         """Tells a workflow, if it is there still."""
-        with suppress(RPCError):
+        try:
             await self._client.get_workflow_handle(workflow_id).signal(signal, data)
+        except RPCError as error:
+            if error.status not in GONE:
+                raise
 
 
 def _failure(id: str, owes: bool) -> Failure:

@@ -13,7 +13,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from workflow_engine.core import metrics
 from workflow_engine.core.clock import Clock
@@ -31,13 +31,12 @@ from workflow_engine.runtime.stored import Stored
 from workflow_engine.runtime.temporal import names
 from workflow_engine.runtime.temporal.activities import write
 from workflow_engine.runtime.temporal.handover import HandOver
-from workflow_engine.runtime.temporal.lost import Lost
+from workflow_engine.runtime.temporal.lost import GONE, Lost
 from workflow_engine.runtime.temporal.wire import Begin, beginning, dump_events
 
 log = get_logger(__name__)
 PATIENCE = timedelta(seconds=30)
 """How long a call may wait for a worker to answer."""
-GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
 class TemporalRuntime(Stored):
