@@ -45,9 +45,15 @@ export function WorkflowsPage() {
       });
       const remarks = answer.report?.length ?? 0;
       if (remarks)
-        toast("amber", t(remarks === 1 ? "Imported with {count} remark" : "Imported with {count} remarks", { count: remarks }), {
-          text: t.say(answer.report?.[0]?.message ?? ""),
-        });
+        toast(
+          "amber",
+          t(remarks === 1 ? "Imported with {count} remark" : "Imported with {count} remarks", {
+            count: remarks,
+          }),
+          {
+            text: t.say(answer.report?.[0]?.message ?? ""),
+          },
+        );
       go(`/workflows/${answer.workflow?.id}`);
     } catch (error) {
       toast("red", t("This could not be imported."), { text: messageOf(error, t) });
