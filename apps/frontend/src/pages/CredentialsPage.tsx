@@ -4,7 +4,7 @@ import { useState } from "react";
 import { type CredentialJson, integrations } from "~/api/contract";
 import { queries, useCall, useChange } from "~/api/hooks";
 import { useWords } from "~/i18n";
-import { Badge, Button, Dialog, Empty, Loading, Menu, messageOf, Problem, toast } from "~/ui";
+import { Badge, Button, DeleteDialog, Empty, Loading, Menu, messageOf, Problem, toast } from "~/ui";
 import { CredentialDialog } from "./CredentialDialog";
 import { ago } from "./format";
 import { connect, grantOf, openWindow } from "./grant";
@@ -170,27 +170,13 @@ export default function CredentialsPage() {
           }}
         />
       ) : null}
-      <Dialog
-        open={deleting !== undefined}
-        onClose={() => setDeleting(undefined)}
-        title={t("Delete {name}?", { name: deleting?.name ?? "" })}
+      <DeleteDialog
+        name={deleting && (deleting.name ?? "")}
         hint={t("Workflows that use it fail from now on.")}
-        footer={
-          <>
-            <Button onClick={() => setDeleting(undefined)}>{t("Cancel")}</Button>
-            <Button
-              look="danger"
-              busy={remove.isPending}
-              onClick={() => deleting && remove.mutate({ credentialId: deleting.id ?? "" })}
-            >
-              <Trash2 />
-              {t("Delete")}
-            </Button>
-          </>
-        }
-      >
-        {null}
-      </Dialog>
+        busy={remove.isPending}
+        onClose={() => setDeleting(undefined)}
+        onDelete={() => deleting && remove.mutate({ credentialId: deleting.id ?? "" })}
+      />
     </div>
   );
 }

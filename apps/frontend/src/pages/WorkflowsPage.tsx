@@ -6,7 +6,20 @@ import { type WorkflowJson, workflows } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
 import { call } from "~/api/transport";
 import { useWords } from "~/i18n";
-import { Badge, Button, Dialog, Empty, Field, Input, Loading, Menu, messageOf, Problem, toast } from "~/ui";
+import {
+  Badge,
+  Button,
+  DeleteDialog,
+  Dialog,
+  Empty,
+  Field,
+  Input,
+  Loading,
+  Menu,
+  messageOf,
+  Problem,
+  toast,
+} from "~/ui";
 import { FirstWorkflow } from "./FirstWorkflow";
 import { ago, moment } from "./format";
 import { OwnerField, useProjects } from "./owner";
@@ -245,29 +258,15 @@ export function WorkflowsPage() {
           <GenerateDialog onClose={() => setGenerating(false)} />
         </Suspense>
       ) : null}
-      <Dialog
-        open={deleting !== undefined}
-        onClose={() => setDeleting(undefined)}
-        title={t("Delete {name}?", { name: deleting?.name ?? "" })}
+      <DeleteDialog
+        name={deleting && (deleting.name ?? "")}
         hint={t(
           "Executions that run go on, and their history stays. The drawing and its versions are gone for good.",
         )}
-        footer={
-          <>
-            <Button onClick={() => setDeleting(undefined)}>{t("Cancel")}</Button>
-            <Button
-              look="danger"
-              busy={remove.isPending}
-              onClick={() => deleting && remove.mutate({ workflowId: deleting.id ?? "" })}
-            >
-              <Trash2 />
-              {t("Delete")}
-            </Button>
-          </>
-        }
-      >
-        {null}
-      </Dialog>
+        busy={remove.isPending}
+        onClose={() => setDeleting(undefined)}
+        onDelete={() => deleting && remove.mutate({ workflowId: deleting.id ?? "" })}
+      />
     </div>
   );
 }

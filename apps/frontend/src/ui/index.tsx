@@ -1,6 +1,6 @@
 /** The parts that views are made of: Radix's behaviour under our own look. */
 
-import { AlertTriangle, CheckCircle2, Info, LoaderCircle, X, XCircle } from "lucide-react";
+import { AlertTriangle, CheckCircle2, Info, LoaderCircle, Trash2, X, XCircle } from "lucide-react";
 import {
   DropdownMenu,
   Dialog as RadixDialog,
@@ -260,6 +260,43 @@ export function Dialog({ open, onClose, title, hint, wide, children, footer }: D
         </RadixDialog.Content>
       </RadixDialog.Portal>
     </RadixDialog.Root>
+  );
+}
+
+/** Asks before something is deleted. It is open while it has a name. */
+export function DeleteDialog({
+  name,
+  hint,
+  busy,
+  onClose,
+  onDelete,
+}: {
+  name: string | undefined;
+  /** What becomes of what rests on it. */
+  hint: string;
+  busy: boolean;
+  onClose(): void;
+  onDelete(): void;
+}) {
+  const t = useT();
+  return (
+    <Dialog
+      open={name !== undefined}
+      onClose={onClose}
+      title={t("Delete {name}?", { name: name ?? "" })}
+      hint={hint}
+      footer={
+        <>
+          <Button onClick={onClose}>{t("Cancel")}</Button>
+          <Button look="danger" busy={busy} onClick={onDelete}>
+            <Trash2 />
+            {t("Delete")}
+          </Button>
+        </>
+      }
+    >
+      {null}
+    </Dialog>
   );
 }
 

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { admin, auth, type ProjectJson, type UserJson } from "~/api/contract";
 import { useCall, useChange } from "~/api/hooks";
 import { useWords } from "~/i18n";
-import { Button, Dialog, Field, Input, Problem } from "~/ui";
+import { Button, DeleteDialog, Dialog, Field, Input, Problem } from "~/ui";
 
 export function Projects() {
   const { t } = useWords();
@@ -79,27 +79,13 @@ export function Projects() {
       {editing ? (
         <ProjectDialog project={editing} people={people} onClose={() => setEditing(undefined)} />
       ) : null}
-      <Dialog
-        open={deleting !== undefined}
-        onClose={() => setDeleting(undefined)}
-        title={t("Delete {name}?", { name: deleting?.name ?? "" })}
+      <DeleteDialog
+        name={deleting && (deleting.name ?? "")}
         hint={t("What it owns stays, and only admins see it then.")}
-        footer={
-          <>
-            <Button onClick={() => setDeleting(undefined)}>{t("Cancel")}</Button>
-            <Button
-              look="danger"
-              busy={remove.isPending}
-              onClick={() => deleting && remove.mutate({ projectId: deleting.id ?? "" })}
-            >
-              <Trash2 />
-              {t("Delete")}
-            </Button>
-          </>
-        }
-      >
-        {null}
-      </Dialog>
+        busy={remove.isPending}
+        onClose={() => setDeleting(undefined)}
+        onDelete={() => deleting && remove.mutate({ projectId: deleting.id ?? "" })}
+      />
     </section>
   );
 }
