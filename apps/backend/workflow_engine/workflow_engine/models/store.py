@@ -446,17 +446,13 @@ class Store:
 
     def execution(self, id: str) -> ExecutionRow | None:
         with self._reading() as connection:
-            found = connection.execute(_EXECUTION, {"id": id}).first()
-            return _row(found._mapping) if found is not None else None
+            return _execution(connection, id)
 
     def journal(self, id: str, limit: int) -> tuple[ExecutionRow, Sequence[tuple[int, bytes]]] | None:
         """An execution and the first events of its journal, which are at least as new."""
         with self._reading() as connection:
-            found = connection.execute(_EXECUTION, {"id": id}).first()
-            if found is None:
-                return None
-            row = _row(found._mapping)
-            return row, _events(connection, row.pk, 1, limit)
+            row = _execution(connection, id)
+            return (row, _events(connection, row.pk, 1, limit)) if row is not None else None
 
     def execution_by_pk(self, pk: int) -> ExecutionRow | None:
         return self._one(ROW.pk == pk)
@@ -576,6 +572,11 @@ def _row(columns: Any) -> ExecutionRow:
     row = ExecutionRow(**columns)
     row.status = Status(row.status)
     return row
+
+
+def _execution(connection: Connection, id: str) -> ExecutionRow | None:
+    found = connection.execute(_EXECUTION, {"id": id}).first()
+    return _row(found._mapping) if found is not None else None
 
 
 def _events(connection: Connection, pk: int, from_seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
